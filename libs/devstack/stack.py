@@ -1,0 +1,135 @@
+"""The whole of Portrait on one machine: PostgreSQL, nats-server and the services, with nothing to install."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Literal, Self
+
+from libs.devstack.folder import Running, StackState, opened
+from libs.devstack.nats import NatsServer
+from libs.devstack.ports import DEFAULT_PORTS, LOOPBACK, METRICS_OFFSET, free_port
+from libs.devstack.postgres import PostgresServer
+from libs.devstack.service import Service
+from libs.devstack.supervisor import Condition, Report, Supervisor
+
+Ports = Literal["default", "free"]
+
+
+def quiet(_: Condition) -> None:
+    """Report nothing."""
+
+
+class Stack:
+    """Everything up inside its `async with` block, everything gone after it.
+
+    `data` None means a temporary folder, removed at the end. `ports`: the published ones, or free ones.
+    `environment` goes over what each service is given; `package` is where the services' modules live.
+    """
+
+    postgres: PostgresServer
+    nats: NatsServer
+    services: Mapping[str, Service]
+
+    def __init__(
+        self,
+        data: Path | None = None,
+        *,
+        services: Sequence[str] = ("profile",),
+        tenants_file: Path | None = None,
+        ports: Ports = "free",
+        environment: Mapping[str, str] = MappingProxyType({}),
+        postgres_settings: Mapping[str, str] = MappingProxyType({}),
+        package: str = "services",
+        report: Report = quiet,
+    ) -> None:
+        self._data = data
+        self._names = services
+        self._tenants_file = tenants_file
+        self._ports: Ports = ports
+        self._overrides = environment
+        self._postgres_settings = postgres_settings
+        self._package = package
+        self._report = report
+        self._ready = False
+        self._running: dict[str, Running] = {}
+        self._undo = AsyncExitStack()
+
+    @property
+    def data(self) -> Path:
+        """The data folder in use."""
+        return self._folder.path
+
+    @property
+    def state(self) -> StackState:
+        """What runs, as `stack.json` has it."""
+        return StackState(os.getpid(), self._ready, tuple(self._running.values()))
+
+    async def __aenter__(self) -> Self:
+        """Start all of it. Errors: DevstackError, and then nothing of it runs."""
+        async with self._undo as undo:  # left early, it undoes what was done; at the end it is handed on
+            self._folder = await undo.enter_async_context(opened(self._data))
+            self._supervisor = await undo.enter_async_context(Supervisor(self._changed))
+            await self._start_servers()
+            self.services = {name: self._service(name) for name in self._names}
+            for name, service in self.services.items():
+                await self.postgres.create_database(name, role=name)
+                await service.migrate()
+                await self._supervisor.start(service)
+            self._ready = True
+            self._folder.write(self.state)
+            self._undo = undo.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._undo.aclose()
+
+    async def _start_servers(self) -> None:
+        folder = self._folder
+        self.postgres = PostgresServer(
+            folder.path / "postgres", self._port("postgres"), self._postgres_settings, folder.log("postgres")
+        )
+        self.nats = NatsServer(
+            folder.path / "nats", self._port("nats"), self._port("nats", METRICS_OFFSET), folder.log("nats")
+        )
+        self._introduce("postgres", self.postgres.dsn("postgres"))
+        self._introduce("nats", self.nats.url, self.nats.monitoring_port)
+        await self._supervisor.start(self.postgres)
+        await self._supervisor.start(self.nats)
+
+    def _service(self, name: str) -> Service:
+        port, metrics_port = self._port(name), self._port(name, METRICS_OFFSET)
+        settings = {
+            "HOST": LOOPBACK,
+            "PORT": str(port),
+            "METRICS_PORT": str(metrics_port),
+            "DATABASE_URL": self.postgres.dsn(name, role=name),
+            "NATS_URL": self.nats.url,
+        }
+        if self._tenants_file is not None:
+            settings["TENANTS_FILE"] = str(self._tenants_file.resolve())
+        environment = {f"PORTRAIT_{name.upper()}_{setting}": value for setting, value in settings.items()}
+        service = Service(
+            name, f"{self._package}.{name}", port, {**environment, **self._overrides}, self._folder.log(name)
+        )
+        self._introduce(name, service.target, metrics_port)
+        return service
+
+    def _port(self, name: str, offset: int = 0) -> int:
+        if self._ports == "default" and name in DEFAULT_PORTS:
+            return DEFAULT_PORTS[name] + offset
+        return free_port()
+
+    def _introduce(self, name: str, address: str, metrics_port: int | None = None) -> None:
+        self._running[name] = Running(name, "stopped", None, 0, address, str(self._folder.log(name)), metrics_port)
+
+    def _changed(self, now: Condition) -> None:
+        self._running[now.name] = dataclasses.replace(
+            self._running[now.name], state=now.state, pid=now.pid, restarts=now.restarts, detail=now.detail
+        )
+        self._folder.write(self.state)
+        self._report(now)

@@ -1,0 +1,191 @@
+"""Checkpoints: how far a consumer has come, moved by compare-and-swap in the transaction of what it folded."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+
+import asyncpg
+from sqlalchemy import BigInteger, Column, MetaData, SmallInteger, Table, Text
+
+from libs.eventlog.database import Connection
+
+RELAY: Final = "relay"  # whose checkpoints are how far a log was certainly published, not consumed
+
+ConnectionT_co = TypeVar("ConnectionT_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A partition's move from one position to another."""
+
+    partition: int
+    old: int
+    new: int
+
+
+class Fenced(Exception):  # noqa: N818 - says what happened to us; nothing is wrong
+    """Somebody else moved one of our checkpoints: read them again and go on from there."""
+
+
+class Checkpoints(Protocol[ConnectionT_co]):
+    """The positions of one consumer of one log."""
+
+    async def load(self, partitions: Sequence[int]) -> dict[int, int]:
+        """Last position consumed of every partition; 0 where nothing was."""
+        ...
+
+    def advance(self, steps: Sequence[Step]) -> AbstractAsyncContextManager[ConnectionT_co]:
+        """A transaction that has moved the checkpoints, committed at the end of the block and undone if it raises.
+
+        Raises `Fenced` before the block is entered. The move comes first because it is the fence: a replica that was
+        overtaken must not read newer state, let alone write.
+        """
+        ...
+
+
+def checkpoint_table(metadata: MetaData) -> Table:
+    """Declare the checkpoints, for the migrations of a service that consumes or relays."""
+    return Table(
+        "checkpoints",
+        metadata,
+        Column("consumer", Text, primary_key=True),
+        Column("log", Text, primary_key=True),
+        Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+        Column("position", BigInteger, nullable=False),
+        postgresql_with={"fillfactor": "10"},
+    )
+
+
+_BEGIN: Final = """
+    INSERT INTO checkpoints (consumer, log, partition, position)
+    SELECT $1, $2, partition, 0 FROM unnest($3::smallint[]) AS partition ORDER BY partition ON CONFLICT DO NOTHING"""
+
+_LOAD: Final = """
+    SELECT partition, position FROM checkpoints WHERE consumer = $1 AND log = $2 AND partition = ANY($3::smallint[])"""
+
+# Locked in the order of partitions, so that two replicas with the same partitions queue up instead of deadlocking.
+_ADVANCE: Final = """
+    WITH held AS (
+        SELECT mine.partition, step.new
+        FROM checkpoints AS mine
+        JOIN unnest($3::smallint[], $4::bigint[], $5::bigint[]) AS step(partition, old, new) USING (partition)
+        WHERE mine.consumer = $1 AND mine.log = $2 AND mine.position = step.old
+        ORDER BY mine.partition FOR UPDATE OF mine)
+    UPDATE checkpoints AS mine SET position = held.new FROM held
+    WHERE mine.consumer = $1 AND mine.log = $2 AND mine.partition = held.partition"""
+
+_SAVED: Final = "SELECT partition, position FROM checkpoints WHERE consumer = $1 AND log = $2"
+
+_RAISE: Final = """
+    INSERT INTO checkpoints (consumer, log, partition, position)
+    SELECT $1, $2, partition, position FROM unnest($3::smallint[], $4::bigint[]) AS reached(partition, position)
+    ORDER BY partition
+    ON CONFLICT (consumer, log, partition)
+    DO UPDATE SET position = excluded.position WHERE checkpoints.position < excluded.position"""
+
+_CONSUMED: Final = """
+    SELECT log, partition, min(position) AS position FROM checkpoints WHERE consumer <> $1
+    GROUP BY log, partition ORDER BY log, partition"""
+
+
+class PostgresCheckpoints:
+    """Checkpoints in the database that the consumer's handler writes to."""
+
+    def __init__(self, pool: asyncpg.Pool, consumer: str, log: str) -> None:
+        self._pool = pool
+        self._consumer = consumer
+        self._log = log
+
+    async def load(self, partitions: Sequence[int]) -> dict[int, int]:
+        """See `Checkpoints.load`."""
+        async with self._pool.acquire() as connection:
+            await connection.execute(_BEGIN, self._consumer, self._log, partitions)
+            rows = await connection.fetch(_LOAD, self._consumer, self._log, partitions)
+        return {row["partition"]: row["position"] for row in rows}
+
+    @asynccontextmanager
+    async def advance(self, steps: Sequence[Step]) -> AsyncIterator[Connection]:
+        """See `Checkpoints.advance`."""
+        partitions, old, new = zip(*((step.partition, step.old, step.new) for step in steps), strict=True)
+        async with self._pool.acquire() as connection, connection.transaction():
+            moved = await connection.execute(_ADVANCE, self._consumer, self._log, partitions, old, new)
+            if moved != f"UPDATE {len(steps)}":
+                raise Fenced
+            yield connection
+
+
+class MemoryCheckpoints:
+    """Checkpoints of a simulation; the block gets no connection, and its handler undoes its own writes if it raises."""
+
+    def __init__(self) -> None:
+        self._positions: dict[int, int] = {}
+        self._transaction = asyncio.Lock()
+
+    async def load(self, partitions: Sequence[int]) -> dict[int, int]:
+        """See `Checkpoints.load`."""
+        async with self._transaction:
+            return {partition: self._positions.get(partition, 0) for partition in partitions}
+
+    @asynccontextmanager
+    async def advance(self, steps: Sequence[Step]) -> AsyncIterator[None]:
+        """See `Checkpoints.advance`."""
+        async with self._transaction:
+            if any(self._positions.get(step.partition, 0) != step.old for step in steps):
+                raise Fenced
+            yield None
+            self._positions.update({step.partition: step.new for step in steps})
+
+
+class SavedPositions(Protocol):
+    """How far a log was certainly published: a lower bound, saved now and then."""
+
+    async def load(self) -> dict[int, int]:
+        """Position by partition, of those that were ever saved."""
+        ...
+
+    async def save(self, positions: Mapping[int, int]) -> None:
+        """Raise the positions; one that stands higher stays."""
+        ...
+
+
+class PostgresSavedPositions:
+    """The relay's positions, beside the checkpoints of the service's consumers."""
+
+    def __init__(self, pool: asyncpg.Pool, log: str) -> None:
+        self._pool = pool
+        self._log = log
+
+    async def load(self) -> dict[int, int]:
+        """See `SavedPositions.load`."""
+        rows = await self._pool.fetch(_SAVED, RELAY, self._log)
+        return {row["partition"]: row["position"] for row in rows}
+
+    async def save(self, positions: Mapping[int, int]) -> None:
+        """See `SavedPositions.save`."""
+        await self._pool.execute(_RAISE, RELAY, self._log, list(positions), list(positions.values()))
+
+
+class MemorySavedPositions:
+    """The relay's positions in a simulation."""
+
+    def __init__(self) -> None:
+        self.positions: dict[int, int] = {}
+
+    async def load(self) -> dict[int, int]:
+        """See `SavedPositions.load`."""
+        return dict(self.positions)
+
+    async def save(self, positions: Mapping[int, int]) -> None:
+        """See `SavedPositions.save`."""
+        for partition, position in positions.items():
+            self.positions[partition] = max(position, self.positions.get(partition, 0))
+
+
+async def consumed(pool: asyncpg.Pool) -> dict[str, dict[int, int]]:
+    """How far the service has consumed each foreign log, by log and partition; its slowest consumer counts."""
+    logs: dict[str, dict[int, int]] = {}
+    for log, partition, position in await pool.fetch(_CONSUMED, RELAY):
+        logs.setdefault(log, {})[partition] = position
+    return logs

@@ -1,0 +1,185 @@
+"""Keeping tails short: keys with sixteen unfolded events get a new snapshot, in the background and unhurried."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Final, Generic, Protocol
+
+import structlog
+
+from libs.eventlog.event import Appended, NewEvent
+from libs.eventlog.lazy import LazyReader
+from libs.eventlog.projection import State
+from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
+from libs.telemetry.metrics import Metrics
+
+TAIL_EVENTS: Final = 16
+BATCH_KEYS: Final = 48
+SLICE_KEYS: Final = 8
+CALM_BACKLOG: Final = 2_000
+SWEEP_SECONDS: Final = 10.0
+BREATH_SECONDS: Final = 0.01
+RETRY_SECONDS: Final = 1.0
+
+
+class Horizons(Protocol):
+    """What of the log is known to be folded for every key, and what is not yet.
+
+    Behind its horizon a partition holds no event that a snapshot lacks, so a restart counts tails from there only.
+    """
+
+    async def tails(self) -> list[tuple[str, bytes, int]]:
+        """Tenant, key and number of unfolded events of every key that has any."""
+        ...
+
+    async def stragglers(self) -> list[KeyOfTenant]:
+        """Keys whose unfolded events lie so far back that they hold up a horizon."""
+        ...
+
+    async def advance(self) -> bool:
+        """Move the horizons over what is folded now; false where there is nowhere to move."""
+        ...
+
+
+@dataclass(eq=False)
+class Compactor(Generic[State]):
+    """Counts unfolded events by key as they are appended, and folds the keys that are due.
+
+    Two compactors of the same projection are harmless: a snapshot is replaced only if it is the one that was read.
+    """
+
+    reader: LazyReader[State]
+    horizons: Horizons
+    metrics: Metrics
+    tail_events: int = TAIL_EVENTS
+    _counts: dict[KeyOfTenant, int] = field(default_factory=dict, init=False)
+    _due_since: float = field(default=0.0, init=False)
+    _due: deque[KeyOfTenant] = field(default_factory=deque, init=False)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    @property
+    def backlog(self) -> int:
+        """Keys that are due."""
+        return len(self._due)
+
+    @property
+    def lag_events(self) -> int:
+        """Events of the keys that are due."""
+        return sum(self._counts.get(key, 0) for key in self._due)
+
+    @property
+    def lag_seconds(self) -> float:
+        """For how long some key has been due; 0 where none is."""
+        return perf_counter() - self._due_since if self._due else 0.0
+
+    def count(self, events: Sequence[NewEvent], places: Sequence[Appended]) -> None:
+        """Listener of the appender."""
+        counts, limit = self._counts, self.tail_events
+        for event, place in zip(events, places, strict=True):
+            if place.duplicate:
+                continue
+            key = (event.tenant, event.key)
+            tail = counts.get(key, 0) + 1
+            counts[key] = tail
+            if tail == limit:
+                self._due.append(key)
+        if self._due:
+            self._wake.set()
+
+    def request(self, keys: Iterable[KeyOfTenant]) -> None:
+        """Make keys due at once, such as those whose past was changed by a retraction."""
+        self._due.extend(keys)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Compact until cancelled; a database that is away only delays it."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._compact_forever())
+            tasks.create_task(self._sweep_forever())
+
+    async def compact_all(self) -> None:
+        """Fold every key that is due, now."""
+        while self._due:
+            await self._compact([self._due.popleft() for _ in range(min(BATCH_KEYS, len(self._due)))])
+
+    async def _compact_forever(self) -> None:
+        log = structlog.get_logger()
+        while True:
+            await self._wake.wait()
+            began = perf_counter()
+            keys = [self._due.popleft() for _ in range(min(BATCH_KEYS, len(self._due)))]
+            if not self._due:
+                self._wake.clear()
+                self._due_since = began
+            try:
+                await self._compact(keys)
+            except Exception as error:  # noqa: BLE001  the log keeps everything; compaction may come later
+                log.warning("compaction_delayed", projection=self.reader.projection.name, error=repr(error))
+                self._due.extend(keys)
+                self._wake.set()
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            name = self.reader.projection.name
+            self.metrics.fold_seconds.labels(name).observe(perf_counter() - began)
+            self.metrics.projection_lag_events.labels(name).set(len(self._due) * self.tail_events)
+            self.metrics.heartbeat(f"compaction:{name}")
+            if len(self._due) < CALM_BACKLOG:  # reads and appends go first while there is no need to hurry
+                await asyncio.sleep(perf_counter() - began)
+
+    async def _compact(self, keys: Sequence[KeyOfTenant]) -> None:
+        stored = await self.reader.snapshots.load(keys)
+        compacted = []
+        for index, (key, one) in enumerate(zip(keys, stored, strict=True)):
+            self._counts.pop(key, None)
+            if one.tail:
+                compacted.append(await self._fold(key, one))
+            if index % SLICE_KEYS == SLICE_KEYS - 1:
+                await asyncio.sleep(0)
+        await self.reader.snapshots.save([one for one in compacted if one is not None])
+
+    async def _fold(self, key: KeyOfTenant, stored: Stored) -> Compacted | None:
+        projection = self.reader.projection
+        folded = await self.reader.state(key, stored)
+        if folded.position == 0 and folded.parked is None:
+            return None
+        if projection.overfull(folded.state):
+            folded = await self.reader.read_at(key)
+            projection.trim(folded.state)
+        return Compacted(
+            *key,
+            expected=stored.position if stored.state is not None else None,
+            position=folded.position,
+            recorded_at=folded.recorded_at,
+            state=projection.encode(folded.state),
+            parked=folded.parked,
+            healed=stored.parked and folded.parked is None,
+        )
+
+    async def _sweep_forever(self) -> None:
+        """Learn of tails that were appended before this process started, then keep the horizons moving."""
+        log = structlog.get_logger()
+        counted = False
+        while True:
+            try:
+                if not counted:
+                    for tenant, key, tail in await self.horizons.tails():
+                        self._remember((tenant, key), tail)
+                    counted = True
+                stragglers = await self.horizons.stragglers()
+                for start in range(0, len(stragglers), BATCH_KEYS):
+                    await self._compact(stragglers[start : start + BATCH_KEYS])
+                    await asyncio.sleep(BREATH_SECONDS)
+                if await self.horizons.advance():
+                    continue
+            except Exception as error:  # noqa: BLE001  as above
+                log.warning("sweep_delayed", projection=self.reader.projection.name, error=repr(error))
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    def _remember(self, key: KeyOfTenant, tail: int) -> None:
+        before = self._counts.get(key, 0)
+        self._counts[key] = max(before, tail)
+        if before < self.tail_events <= tail:
+            self._due.append(key)
+            self._wake.set()

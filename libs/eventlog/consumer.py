@@ -1,0 +1,252 @@
+"""The consumer of another service's log: one read loop and one transaction at a time for all its partitions."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+from nats.aio.msg import Msg
+
+from libs.eventlog.checkpoint import Checkpoints, Fenced, Step
+from libs.eventlog.event import Batch
+from libs.eventlog.jetstream import BROKER_ERRORS, Broker, heed_cancellation, partition_in, position_of
+from libs.eventlog.log import LogSource
+from libs.eventlog.subscription import Lost, Subscription
+from libs.eventlog.verdict import Done, Park, Retry, Verdict, verdict_on
+from libs.runtime.errors import Unavailable
+from libs.telemetry.metrics import Metrics
+from libs.telemetry.traces import Traces, extract
+
+ConnectionT = TypeVar("ConnectionT")
+
+Handler = Callable[[ConnectionT, Sequence[Batch]], Awaitable[Verdict]]
+
+_logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerSettings:
+    """Pace of a consumer. A longer linger makes fewer, larger transactions."""
+
+    linger_seconds: float = 0.02
+    wait_seconds: float = 0.5
+    check_seconds: float = 1.0
+    longest_pause_seconds: float = 2.0
+    transaction_events: int = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A head of the log that was not reached when it was seen, and where the consumer stood at the last look."""
+
+    head: int
+    position: int
+    seen_at: float
+
+
+class Refused(Exception):  # noqa: N818 - a verdict on its way to whoever acts on it
+    """A handler did not fold what it was given; the transaction is undone."""
+
+    def __init__(self, verdict: Retry | Park) -> None:
+        super().__init__(verdict.reason)
+        self.verdict = verdict
+
+
+class Consumer(Generic[ConnectionT]):
+    """Brings every event of some partitions to a handler, once in effect and in the order of each partition.
+
+    The broker is only the fast way: positions prove completeness, and what is missing is read from the owner's log. The
+    checkpoints move first in the handler's own transaction, so that of two replicas one is undone. Events that are
+    refused stay at the front and are tried again until they are folded: nothing overtakes them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        log: str,
+        partitions: Sequence[int],
+        *,
+        checkpoints: Checkpoints[ConnectionT],
+        handler: Handler[ConnectionT],
+        broker: Broker,
+        source: LogSource,
+        metrics: Metrics,
+        traces: Traces,
+        settings: ConsumerSettings | None = None,
+    ) -> None:
+        self.name = name
+        self._log = log
+        self._partitions = sorted(partitions)
+        self._checkpoints = checkpoints
+        self._handler = handler
+        self._broker = broker
+        self._source = source
+        self._metrics = metrics
+        self._traces = traces
+        self._settings = settings or ConsumerSettings()
+        self._positions: dict[int, int] = {}
+        self._waiting: list[Batch] = []
+        self._origins: list[bytes] = []
+        self._goals: dict[int, Goal] = {}
+        self._checked_at = time.monotonic()
+        self._subscription: Subscription | None = None
+
+    async def run(self) -> None:
+        """Consume until cancelled; outages are waited out, and what is waiting is never dropped."""
+        pause = self._settings.linger_seconds
+        try:
+            while True:
+                heed_cancellation()
+                try:
+                    await self.turn()
+                except Fenced:
+                    self._positions = {}
+                except Exception as error:  # noqa: BLE001 - a consumer that stops freezes all that it feeds
+                    self._tell(error)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, self._settings.longest_pause_seconds)
+                else:
+                    pause = self._settings.linger_seconds
+                    self._metrics.heartbeat(f"consumer:{self.name}")
+        finally:
+            await self._leave()
+
+    async def turn(self) -> None:
+        """Receive what there is, read what is missing, fold all of it. Raises `Fenced`, `Refused`, or what broke."""
+        if not self._positions:
+            self._positions = await self._checkpoints.load(self._partitions)
+        if not self._waiting:
+            self._waiting = await self._receive()
+        await self._fold_waiting()
+        if time.monotonic() - self._checked_at >= self._settings.check_seconds:
+            self._checked_at = time.monotonic()
+            await self._check_heads()
+
+    async def _receive(self) -> list[Batch]:
+        """What the broker brought beyond our positions, partition by partition; nothing while it is down."""
+        try:
+            if self._subscription is None:
+                subscription = Subscription(await self._broker.client(), await self._broker.jetstream(), self._log)
+                await subscription.open(self._positions)
+                self._subscription = subscription
+            messages = await self._subscription.take(self._settings.wait_seconds, self._settings.linger_seconds)
+        except (*BROKER_ERRORS, Lost) as error:
+            if self._subscription is not None:
+                _logger.info("subscription_lost", consumer=self.name, log=self._log, error=repr(error))
+            await self._leave()
+            await asyncio.sleep(self._settings.wait_seconds / 2)
+            return []
+        fresh = [message for message in messages if self._is_fresh(message)]
+        self._origins = [extract(message.headers) for message in fresh]
+        batches = [Batch.from_wire(message.data) for message in fresh]
+        return sorted(batches, key=lambda batch: (batch.partition, batch.first_position))
+
+    def _is_fresh(self, message: Msg) -> bool:
+        return position_of(message.headers) > self._positions[partition_in(message.subject)]
+
+    async def _fold_waiting(self) -> None:
+        """Fold what is waiting, reading what is missing before it from the owner's log."""
+        while self._waiting:
+            await self._fold(self._connected(self._waiting))
+            self._waiting = [batch for batch in self._waiting if batch.last_position > self._positions[batch.partition]]
+            if self._waiting:
+                behind_gap = self._waiting[0]
+                await self._catch_up(behind_gap.partition, behind_gap.first_position - 1)
+
+    def _connected(self, batches: Sequence[Batch]) -> Iterator[Batch]:
+        """Of batches in order, what joins our positions without a gap, less what was folded before."""
+        reached = dict(self._positions)
+        for batch in batches:
+            position = reached[batch.partition]
+            if batch.first_position <= position + 1 and batch.last_position > position:
+                reached[batch.partition] = batch.last_position
+                yield batch.after(position)
+
+    async def _fold(self, batches: Iterator[Batch]) -> None:
+        """Hand connected batches to the handler, as many a transaction as it may take."""
+        portion: list[Batch] = []
+        for batch in batches:
+            portion.append(batch)
+            if sum(len(each.events) for each in portion) >= self._settings.transaction_events:
+                await self._commit(portion)
+                portion = []
+        if portion:
+            await self._commit(portion)
+
+    async def _commit(self, batches: Sequence[Batch]) -> None:
+        reached = {batch.partition: batch.last_position for batch in batches}
+        steps = [Step(partition, self._positions[partition], new) for partition, new in sorted(reached.items())]
+        with (
+            self._metrics.fold_seconds.labels(self.name).time(),
+            self._traces.batch_span("consume", self._origins),
+        ):
+            async with self._checkpoints.advance(steps) as connection:
+                verdict = await self._handler(connection, batches)
+                if not isinstance(verdict, Done):
+                    raise Refused(verdict)
+        self._positions.update(reached)
+
+    async def _catch_up(self, partition: int, position: int) -> None:
+        """Read a partition from its owner, at least up to a position that is known to be recorded."""
+        _logger.info("gap_read", consumer=self.name, log=self._log, partition=partition, up_to=position)
+        self._origins = []
+        portion: list[Batch] = []
+        async for batch in self._source.read(partition, self._positions[partition]):
+            portion.append(batch)
+            if sum(len(each.events) for each in portion) >= self._settings.transaction_events:
+                await self._fold(self._connected(portion))
+                portion = []
+        await self._fold(self._connected(portion))
+        if self._positions[partition] < position:
+            raise Unavailable(f"{self._log}_log", f"partition {partition} ends before position {position}")
+
+    async def _check_heads(self) -> None:
+        """Look for what the broker never brought: a head seen a while ago, and no step towards it since."""
+        try:
+            heads = await self._source.heads()
+        except Unavailable as error:
+            _logger.info("heads_unknown", consumer=self.name, log=self._log, error=str(error))
+            return
+        now = time.monotonic()
+        stuck = [
+            partition
+            for partition, goal in self._goals.items()
+            if goal.position == self._positions[partition] < goal.head
+        ]
+        for partition in stuck:
+            await self._catch_up(partition, self._goals[partition].head)
+        if stuck:
+            await self._leave()  # whatever it waits for, it is not what was published
+        self._set_goals(heads, now)
+
+    def _set_goals(self, heads: dict[int, int], now: float) -> None:
+        goals = {}
+        for partition in self._partitions:
+            position, head = self._positions[partition], heads[partition]
+            goal = self._goals.get(partition)
+            if goal is not None and position < goal.head:
+                goals[partition] = Goal(goal.head, position, goal.seen_at)
+            elif position < head:
+                goals[partition] = Goal(head, position, now)
+        self._goals = goals
+        lag = sum(max(0, heads[partition] - self._positions[partition]) for partition in self._partitions)
+        age = now - min((goal.seen_at for goal in goals.values()), default=now)
+        self._metrics.projection_lag_events.labels(self.name).set(lag)
+        self._metrics.projection_lag_seconds.labels(self.name).set(age)
+
+    async def _leave(self) -> None:
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            await subscription.close()
+
+    def _tell(self, error: Exception) -> None:
+        verdict = error.verdict if isinstance(error, Refused) else verdict_on(error)
+        match verdict:
+            case Retry():
+                _logger.warning("consumer_waits", consumer=self.name, log=self._log, reason=verdict.reason)
+            case Park():
+                _logger.error(
+                    "consumer_blocked", consumer=self.name, log=self._log, reason=verdict.reason, exc_info=error
+                )

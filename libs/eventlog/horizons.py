@@ -1,0 +1,76 @@
+"""Horizons of a lazy projection in PostgreSQL."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from libs.eventlog.snapshots import KeyOfTenant
+
+LAG_EVENTS: Final = 500_000
+STRETCH_EVENTS: Final = 20_000
+
+# Joins are by key: a snapshot tells up to which position of its partition the key is folded.
+_TAILS = """
+    SELECT log.tenant, log.key, count(*) FROM log
+    JOIN projection_horizons AS horizon
+      ON horizon.projection = $1 AND horizon.partition = log.partition AND log.position > horizon.position
+    LEFT JOIN {table} AS snapshot ON snapshot.key = log.key
+    WHERE log.position > coalesce(snapshot.position, 0)
+    GROUP BY log.tenant, log.key"""
+
+_STRETCHES = """
+    SELECT horizon.partition, horizon.position, least(horizon.position + $3, head.position - $2) AS until
+    FROM projection_horizons AS horizon JOIN log_heads AS head USING (partition)
+    WHERE horizon.projection = $1 AND head.position - $2 > horizon.position"""
+
+_UNFOLDED = """
+    SELECT DISTINCT log.tenant, log.key FROM log LEFT JOIN {table} AS snapshot ON snapshot.key = log.key
+    WHERE log.partition = $1 AND log.position > $2 AND log.position <= $3
+      AND log.position > coalesce(snapshot.position, 0) AND snapshot.parked_position IS NULL"""
+
+_ADVANCE = """
+    UPDATE projection_horizons SET position = $3 WHERE projection = $1 AND partition = $2 AND position < $3"""
+
+_BEGIN = """
+    INSERT INTO projection_horizons (projection, partition, position)
+    SELECT $1, partition, 0 FROM log_heads ON CONFLICT DO NOTHING"""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresHorizons:
+    """See `compaction.Horizons`. A horizon follows its head at a distance, so that tails may stay short and rare."""
+
+    pool: asyncpg.Pool
+    projection: str
+    table: str
+    lag_events: int = LAG_EVENTS
+
+    async def tails(self) -> list[tuple[str, bytes, int]]:
+        """See `compaction.Horizons.tails`."""
+        await self.pool.execute(_BEGIN, self.projection)
+        rows = await self.pool.fetch(_TAILS.format(table=self.table), self.projection, timeout=600)
+        return [tuple(row) for row in rows]
+
+    async def stragglers(self) -> list[KeyOfTenant]:
+        """See `compaction.Horizons.stragglers`."""
+        return [
+            (tenant, key)
+            for partition, position, until in await self._stretches()
+            for tenant, key in await self._unfolded(partition, position, until)
+        ]
+
+    async def advance(self) -> bool:
+        """See `compaction.Horizons.advance`."""
+        moved = False
+        for partition, position, until in await self._stretches():
+            if not await self._unfolded(partition, position, until):
+                await self.pool.execute(_ADVANCE, self.projection, partition, until)
+                moved = True
+        return moved
+
+    async def _stretches(self) -> list[asyncpg.Record]:
+        return await self.pool.fetch(_STRETCHES, self.projection, self.lag_events, STRETCH_EVENTS)
+
+    async def _unfolded(self, partition: int, position: int, until: int) -> list[asyncpg.Record]:
+        return await self.pool.fetch(_UNFOLDED.format(table=self.table), partition, position, until)

@@ -1,0 +1,42 @@
+"""Reading a lazy projection: snapshot + tail, fresh at the acknowledgement of the last append."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic
+
+from libs.eventlog.log import KeyReader
+from libs.eventlog.projection import Folded, LazyProjection, State, fold, needs_refold, refold
+from libs.eventlog.snapshots import KeyOfTenant, Snapshots, Stored
+
+
+@dataclass(frozen=True, slots=True)
+class LazyReader(Generic[State]):
+    """Answers with the state of keys as of now, or as of a past moment."""
+
+    projection: LazyProjection[State]
+    log: KeyReader
+    snapshots: Snapshots
+
+    async def read(self, keys: Sequence[KeyOfTenant]) -> list[Folded[State]]:
+        """State of every key, in their order; position 0 for a key that the log has nothing of."""
+        stored = await self.snapshots.load(keys)
+        return [await self.state(key, one) for key, one in zip(keys, stored, strict=True)]
+
+    async def read_at(
+        self, key: KeyOfTenant, *, as_of: int | None = None, known_at: int | None = None
+    ) -> Folded[State]:
+        """State of a key from what had happened by `as_of`, and what was known by `known_at` (microseconds)."""
+        events = await self.log.read_key(*key)
+        await self.projection.prepare(events)
+        return refold(self.projection, events, as_of=as_of, known_at=known_at)
+
+    async def state(self, key: KeyOfTenant, stored: Stored) -> Folded[State]:
+        """The state of a key: its tail folded onto its snapshot, or its whole log folded again."""
+        if needs_refold(stored.tail):
+            return await self.read_at(key)
+        await self.projection.prepare(stored.tail)
+        if stored.state is None:
+            onto = Folded(self.projection.initial())
+        else:
+            onto = Folded(self.projection.decode(stored.state), stored.position, stored.recorded_at)
+        return fold(self.projection, onto, stored.tail)

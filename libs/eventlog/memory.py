@@ -1,0 +1,114 @@
+"""The log and its snapshots in memory: for fast tests and simulation, under the same contract as PostgreSQL."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from libs.eventlog.event import Appended, Batch, NewEvent, Recorded, partition_of
+from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS
+from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
+from libs.runtime.clock import Clock
+from portrait.log.v1 import event_pb2 as pb
+
+
+@dataclass(eq=False)
+class MemoryLog:
+    """A log that lives as long as its process."""
+
+    name: str
+    partitions: int
+    clock: Clock
+    _events: list[list[bytes]] = field(init=False)
+    _times: list[list[int]] = field(init=False)
+    _ids: dict[tuple[str, bytes], tuple[int, int, int]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self._events = [[] for _ in range(self.partitions)]
+        self._times = [[] for _ in range(self.partitions)]
+
+    async def append(self, events: Sequence[NewEvent]) -> list[Appended]:
+        """See `Log.append`."""
+        touched = {partition_of(event.key, self.partitions) for event in events}
+        recorded_at = max(self.clock.now(), *(self._times[partition][-1] for partition in touched if self._times[partition]), 0)
+        return [self._place(event, recorded_at) for event in events]
+
+    def _place(self, event: NewEvent, recorded_at: int) -> Appended:
+        identity = (event.tenant, event.id)
+        if identity in self._ids:
+            partition, position, digest = self._ids[identity]
+            return Appended(partition, position, duplicate=True, differs=digest != event.digest)
+        partition = partition_of(event.key, self.partitions)
+        self._events[partition].append(event.data)
+        self._times[partition].append(recorded_at)
+        position = len(self._events[partition])
+        self._ids[identity] = (partition, position, event.digest)
+        return Appended(partition, position)
+
+    async def heads(self) -> dict[int, int]:
+        """See `LogReader.heads`."""
+        return {partition: len(events) for partition, events in enumerate(self._events)}
+
+    async def read(
+        self, after: Mapping[int, int], *, limit: int = BATCH_EVENTS, max_bytes: int = BATCH_BYTES
+    ) -> list[Batch]:
+        """See `LogReader.read`."""
+        batches = []
+        for partition, position in after.items():
+            events: list[bytes] = []
+            size = 0
+            for event in self._events[partition][position : position + limit]:
+                size += len(event)
+                if events and size > max_bytes:
+                    break
+                events.append(event)
+            if events:
+                times = self._times[partition][position : position + len(events)]
+                batches.append(Batch(partition, position + 1, times, events))
+        return batches
+
+    async def stream(self, partition: int, after: int) -> AsyncIterator[Batch]:
+        """Everything behind a position of a partition, up to the head of the moment, batch by batch."""
+        end = len(self._events[partition])
+        while after < end:
+            for batch in await self.read({partition: after}):
+                yield batch
+                after = batch.last_position
+
+    async def read_key(self, tenant: str, key: bytes, *, after: int = 0) -> list[Recorded]:
+        """See `KeyReader.read_key`."""
+        partition = partition_of(key, self.partitions)
+        times, events = self._times[partition], self._events[partition]
+        parsed = (
+            Recorded(position + 1, times[position], pb.Event.FromString(events[position]))
+            for position in range(after, len(events))
+        )
+        return [recorded for recorded in parsed if recorded.event.key == key and recorded.event.tenant == tenant]
+
+
+@dataclass(eq=False)
+class MemorySnapshots:
+    """Snapshots that live as long as their process."""
+
+    log: MemoryLog
+    _rows: dict[KeyOfTenant, Compacted] = field(default_factory=dict, init=False)
+
+    async def load(self, keys: Sequence[KeyOfTenant]) -> list[Stored]:
+        """See `Snapshots.load`."""
+        stored = []
+        for key in keys:
+            row = self._rows.get(key)
+            tail = await self.log.read_key(*key, after=row.position if row else 0)
+            if row is None:
+                stored.append(Stored(None, 0, 0, parked=False, tail=tail))
+            else:
+                stored.append(Stored(row.state, row.position, row.recorded_at, row.parked is not None, tail))
+        return stored
+
+    async def save(self, compacted: Sequence[Compacted]) -> int:
+        """See `Snapshots.save`."""
+        saved = 0
+        for one in compacted:
+            row = self._rows.get((one.tenant, one.key))
+            if (row.position if row else None) == one.expected:
+                self._rows[one.tenant, one.key] = one
+                saved += 1
+        return saved

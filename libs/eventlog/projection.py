@@ -1,0 +1,150 @@
+"""A projection is a declaration: what it is called, which events it handles, and how they change its state.
+
+Folding is pure. A lazy projection's state of a key is snapshot + the log behind it; what does not commute (a
+retraction, for now) is handled by folding the key's whole log again.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from libs.eventlog.event import Recorded
+from portrait.log.v1 import event_pb2 as pb
+
+State = TypeVar("State")
+
+RETRACTED: Final = "retracted"
+
+Upcast = Callable[[bytes], bytes]
+
+
+async def _nothing_to_prepare(_: "Sequence[Recorded]") -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Handled(Generic[State]):
+    """How one type of event changes the state.
+
+    `evolve` may change the state given and returns it. `upcasts[v]` turns a payload of version v into one of v + 1;
+    an event newer than `version` can't be folded by this release and is parked.
+    """
+
+    version: int
+    evolve: Callable[[State, Recorded], State]
+    upcasts: Mapping[int, Upcast] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LazyProjection(Generic[State]):
+    """A projection over a service's own log that writes nothing per event: a read folds the tail onto a snapshot.
+
+    `evolve` and `combine` form a commutative monoid with `initial()` as identity. `trim` bounds a state before it is
+    stored; compaction calls it, on a state that was folded anew from the whole log where it is `overfull`. `prepare` fetches what folding the events given will look up.
+    """
+
+    name: str
+    version: int
+    snapshots: str
+    handles: Mapping[str, Handled[State]]
+    initial: Callable[[], State]
+    combine: Callable[[State, State], State]
+    encode: Callable[[State], bytes]
+    decode: Callable[[bytes], State]
+    overfull: Callable[[State], bool] = lambda _: False
+    trim: Callable[[State], None] = lambda _: None
+    prepare: Callable[[Sequence[Recorded]], Awaitable[None]] = _nothing_to_prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The event that a key's fold can't take, and why."""
+
+    recorded: Recorded
+    cause: str
+
+
+@dataclass(slots=True)
+class Folded(Generic[State]):
+    """State of one key up to a position; `recorded_at` is that of the newest event folded."""
+
+    state: State
+    position: int = 0
+    recorded_at: int = 0
+    parked: Parked | None = None
+
+
+class NewerEventError(Exception):
+    """An event of a version that this release does not know."""
+
+    def __init__(self, event_type: str, version: int, known: int) -> None:
+        super().__init__(f"{event_type} has version {version}; this release knows up to {known}")
+
+
+def fold(projection: LazyProjection[State], onto: Folded[State], events: Iterable[Recorded]) -> Folded[State]:
+    """Fold events, in order of position, onto a state; stops before the first that fails."""
+    handles = projection.handles
+    for recorded in events:
+        handled = handles.get(recorded.event.type)
+        if handled is not None:
+            try:
+                onto.state = handled.evolve(onto.state, _current(recorded, handled))
+            except Exception as error:  # noqa: BLE001  whatever fails, the key must stand still before it, and be seen
+                onto.parked = Parked(recorded, f"{type(error).__name__}: {error}")
+                return onto
+        onto.position, onto.recorded_at = recorded.position, recorded.recorded_at
+    return onto
+
+
+def refold(
+    projection: LazyProjection[State],
+    events: Sequence[Recorded],
+    *,
+    as_of: int | None = None,
+    known_at: int | None = None,
+) -> Folded[State]:
+    """Fold a key's whole log, as if what was retracted had never been sent.
+
+    `as_of` bounds occurred_at, `known_at` bounds recorded_at (both in microseconds, inclusive); retractions always
+    apply to `as_of`, and by their recorded_at to `known_at`.
+    """
+    if known_at is not None:
+        events = [recorded for recorded in events if recorded.recorded_at <= known_at]
+    retracted = retracted_positions(events)
+    standing = (recorded for recorded in events if recorded.position not in retracted)
+    if as_of is not None:
+        standing = (recorded for recorded in standing if recorded.event.occurred_at_micros <= as_of)
+    folded = fold(projection, Folded(projection.initial()), standing)
+    if folded.parked is None and events:
+        folded.position, folded.recorded_at = events[-1].position, events[-1].recorded_at
+    return folded
+
+
+def needs_refold(tail: Sequence[Recorded]) -> bool:
+    """Whether a tail holds something that changes what was folded before it."""
+    return any(recorded.event.type == RETRACTED for recorded in tail)
+
+
+def retracted_positions(events: Iterable[Recorded]) -> frozenset[int]:
+    """Positions that the events of a key take back."""
+    return frozenset(
+        position
+        for recorded in events
+        if recorded.event.type == RETRACTED
+        for position in pb.Retracted.FromString(recorded.event.payload).positions
+    )
+
+
+def _current(recorded: Recorded, handled: Handled[State]) -> Recorded:
+    """The event in the version that its handler knows."""
+    version = recorded.event.version
+    if version == handled.version:
+        return recorded
+    if version > handled.version:
+        raise NewerEventError(recorded.event.type, version, handled.version)
+    event = pb.Event()
+    event.CopyFrom(recorded.event)
+    while event.version < handled.version:
+        event.payload = handled.upcasts[event.version](event.payload)
+        event.version += 1
+    return Recorded(recorded.position, recorded.recorded_at, event)

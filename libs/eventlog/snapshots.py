@@ -1,0 +1,161 @@
+"""Where a lazy projection keeps what it has folded: one row a key, with the tail of the log behind it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import asyncpg
+import msgspec
+
+from libs.eventlog.event import Recorded, partition_of
+from libs.eventlog.projection import Parked
+from portrait.log.v1 import event_pb2 as pb
+
+KeyOfTenant = tuple[str, bytes]
+
+
+class Stored(msgspec.Struct, frozen=True, gc=False):
+    """Snapshot of a key (no state where there is none yet) and the events behind it."""
+
+    state: bytes | None
+    position: int
+    recorded_at: int
+    parked: bool
+    tail: list[Recorded]
+
+
+class Compacted(msgspec.Struct, frozen=True, gc=False):
+    """A snapshot to be written, if the one it was folded from still stands at `expected` (None: there was none)."""
+
+    tenant: str
+    key: bytes
+    expected: int | None
+    position: int
+    recorded_at: int
+    state: bytes
+    parked: Parked | None = None
+    healed: bool = False
+
+
+class Snapshots(Protocol):
+    """Reads and replaces the snapshots of one projection."""
+
+    async def load(self, keys: Sequence[KeyOfTenant]) -> list[Stored]:
+        """Snapshot and tail of every key, read at one moment, in the order of the keys."""
+        ...
+
+    async def save(self, compacted: Sequence[Compacted]) -> int:
+        """Replace snapshots; answers how many were (the others had moved on, which is as good)."""
+        ...
+
+
+_LOAD = """
+    SELECT snapshot.state, snapshot.position, snapshot.recorded_at, snapshot.parked_position,
+           tail.positions, tail.times, tail.events
+    FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS wanted(tenant, key, place)
+    LEFT JOIN {table} AS snapshot ON snapshot.key = wanted.key AND snapshot.tenant = wanted.tenant
+    CROSS JOIN LATERAL (
+        SELECT array_agg(position) AS positions, array_agg(recorded_at) AS times, array_agg(event) AS events
+        FROM (
+            SELECT position, recorded_at, event FROM log
+            WHERE key = wanted.key AND tenant = wanted.tenant AND position > coalesce(snapshot.position, 0)
+              AND recorded_at >= coalesce(snapshot.recorded_at, 0)
+            ORDER BY position) AS run) AS tail
+    ORDER BY wanted.place"""
+
+_INSERT = """
+    INSERT INTO {table} AS snapshot (key, tenant, position, recorded_at, parked_position, state)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[])
+    ON CONFLICT (key) DO NOTHING"""
+
+_UPDATE = """
+    UPDATE {table} AS snapshot
+    SET position = new.position, recorded_at = new.recorded_at, parked_position = new.parked_position, state = new.state
+    FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bigint[])
+      AS new(key, position, recorded_at, parked_position, state, expected)
+    WHERE snapshot.key = new.key AND snapshot.position = new.expected"""
+
+_PARK = """
+    INSERT INTO dead_letters (projection, partition, position, tenant, key, cause, parked_at, event)
+    SELECT $1, * FROM unnest($2::smallint[], $3::bigint[], $4::text[], $5::uuid[], $6::text[], $7::bigint[], $8::bytea[])
+    ON CONFLICT (projection, partition, position) DO UPDATE SET cause = excluded.cause"""
+
+_UNPARK = "DELETE FROM dead_letters WHERE projection = $1 AND key = ANY($2::uuid[])"
+
+
+class PostgresSnapshots:
+    """Snapshots in a table of the database that holds the log, so that one statement reads both."""
+
+    def __init__(self, pool: asyncpg.Pool, projection: str, table: str, partitions: int) -> None:
+        self._pool = pool
+        self._projection = projection
+        self._partitions = partitions
+        self._load, self._insert, self._update = (sql.format(table=table) for sql in (_LOAD, _INSERT, _UPDATE))
+
+    async def load(self, keys: Sequence[KeyOfTenant]) -> list[Stored]:
+        """See `Snapshots.load`."""
+        rows = await self._pool.fetch(self._load, [tenant for tenant, _ in keys], [key for _, key in keys])
+        parse = pb.Event.FromString
+        return [
+            Stored(
+                state,
+                position or 0,
+                recorded_at or 0,
+                parked is not None,
+                [Recorded(*row) for row in zip(positions, times, map(parse, events), strict=True)] if positions else [],
+            )
+            for state, position, recorded_at, parked, positions, times, events in rows
+        ]
+
+    async def save(self, compacted: Sequence[Compacted]) -> int:
+        """See `Snapshots.save`."""
+        ordered = sorted(compacted, key=lambda one: one.key)  # two compactors lock rows in the same order
+        new = [one for one in ordered if one.expected is None]
+        old = [one for one in ordered if one.expected is not None]
+        async with self._pool.acquire() as connection, connection.transaction():
+            saved = 0
+            if new:
+                done = await connection.execute(
+                    self._insert,
+                    [one.key for one in new],
+                    [one.tenant for one in new],
+                    [one.position for one in new],
+                    [one.recorded_at for one in new],
+                    [_parked_position(one) for one in new],
+                    [one.state for one in new],
+                )
+                saved += int(done.rsplit(" ", 1)[1])
+            if old:
+                done = await connection.execute(
+                    self._update,
+                    [one.key for one in old],
+                    [one.position for one in old],
+                    [one.recorded_at for one in old],
+                    [_parked_position(one) for one in old],
+                    [one.state for one in old],
+                    [one.expected for one in old],
+                )
+                saved += int(done.rsplit(" ", 1)[1])
+            await self._park(connection, ordered)
+        return saved
+
+    async def _park(self, connection: asyncpg.pool.PoolConnectionProxy, compacted: Sequence[Compacted]) -> None:
+        parked = [(one, one.parked) for one in compacted if one.parked is not None]
+        if parked:
+            await connection.execute(
+                _PARK,
+                self._projection,
+                [partition_of(one.key, self._partitions) for one, _ in parked],
+                [letter.recorded.position for _, letter in parked],
+                [one.tenant for one, _ in parked],
+                [one.key for one, _ in parked],
+                [letter.cause for _, letter in parked],
+                [letter.recorded.recorded_at for _, letter in parked],
+                [letter.recorded.event.SerializeToString() for _, letter in parked],
+            )
+        healed = [one.key for one in compacted if one.healed]
+        if healed:
+            await connection.execute(_UNPARK, self._projection, healed)
+
+
+def _parked_position(one: Compacted) -> int | None:
+    return one.parked.recorded.position if one.parked is not None else None

@@ -1,0 +1,87 @@
+"""Tables of a log, for the migrations of the service that owns it."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, Uuid, text
+
+
+def log_tables(metadata: MetaData) -> None:
+    """Declare the log, its heads, its ranges, and the message ids that make a repeat harmless.
+
+    Times are microseconds since 1970 UTC. `log` has no index of its own: each range brings two, so that the index
+    being written stays small (see `ranges.py`).
+    """
+    Table(
+        "log",
+        metadata,
+        Column("partition", SmallInteger, nullable=False),
+        Column("position", BigInteger, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+        Column("tenant", Text, nullable=False),
+        Column("key", Uuid, nullable=False),
+        Column("event", LargeBinary, nullable=False),
+        postgresql_partition_by="RANGE (recorded_at)",
+    )
+    Table(
+        "log_heads",
+        metadata,
+        Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+        Column("position", BigInteger, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+        postgresql_with={"fillfactor": "10"},
+    )
+    Table(
+        "log_ranges",
+        metadata,
+        Column("start_at", BigInteger, primary_key=True, autoincrement=False),
+        Column("end_at", BigInteger, nullable=False),
+        Column("name", Text, nullable=False, unique=True),
+        Column("events_before", BigInteger, nullable=False),
+    )
+    Table(
+        "message_ids",
+        metadata,
+        Column("tenant", Text, primary_key=True),
+        Column("event_id", Uuid, primary_key=True),
+        Column("partition", SmallInteger, nullable=False),
+        Column("position", BigInteger, nullable=False),
+        Column("digest", Integer, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+        Column("import_id", Text, nullable=False, server_default=text("''")),
+        Index("message_ids_by_import", "tenant", "import_id", postgresql_where=text("import_id <> ''")),
+        Index("message_ids_by_age", "recorded_at", postgresql_using="brin"),
+    )
+
+
+def projection_tables(metadata: MetaData, snapshots: str) -> None:
+    """Declare the snapshots of one lazy projection, and what all projections share."""
+    Table(
+        snapshots,
+        metadata,
+        Column("key", Uuid, primary_key=True),
+        Column("tenant", Text, nullable=False),
+        Column("position", BigInteger, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+        Column("parked_position", BigInteger),
+        Column("state", LargeBinary, nullable=False),
+        postgresql_with={"fillfactor": "80", "toast_tuple_target": "8160"},
+    )
+    if "projection_horizons" in metadata.tables:
+        return
+    Table(
+        "projection_horizons",
+        metadata,
+        Column("projection", Text, primary_key=True),
+        Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+        Column("position", BigInteger, nullable=False),
+    )
+    Table(
+        "dead_letters",
+        metadata,
+        Column("projection", Text, primary_key=True),
+        Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+        Column("position", BigInteger, primary_key=True, autoincrement=False),
+        Column("tenant", Text, nullable=False),
+        Column("key", Uuid, nullable=False),
+        Column("cause", Text, nullable=False),
+        Column("parked_at", BigInteger, nullable=False),
+        Column("event", LargeBinary, nullable=False),
+    )

@@ -1,0 +1,100 @@
+"""From the identifiers of one interaction to its anchor, the identifier under which it is filed for ever."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Final
+
+from phonenumbers import SUPPORTED_REGIONS
+
+from libs.people.generations import Generations
+from libs.people.identifiers import Claimed, Identified, IdentifierRules, Refused
+from libs.people.keys import Keyring
+from libs.people.normalise import NO_REGION, digits, normal_form
+from libs.people.screen import Unusable
+from libs.runtime.errors import InvalidArgument
+
+_LONGEST_SHOWN: Final = 64
+_LONGEST_KEPT: Final = 600  # characters of type and value; what is refused for its length may be megabytes
+
+
+class Anchoring:
+    """Reads the identifiers of one tenant under one version of its rules.
+
+    The same people come again and again and a phone costs 33 µs to parse, so up to `cache_size` answers are kept.
+    """
+
+    def __init__(
+        self, rules: IdentifierRules, keyring: Keyring, default_region: str = "CN", cache_size: int = 200_000
+    ) -> None:
+        """`default_region` reads phones without a country code; raises `InvalidArgument` if there is no such."""
+        if default_region != NO_REGION and default_region not in SUPPORTED_REGIONS:
+            raise InvalidArgument("default_region", f"{default_region!r} is not an ISO 3166 country code")
+        self.rules = rules
+        self._keyring = keyring
+        self._region = default_region
+        self._blocked = frozenset(self._blocked_values())
+        self._answers: Generations[tuple[str, str, bool], Identified | Refused] = Generations(cache_size)
+
+    def identify(self, claimed: Iterable[Claimed]) -> tuple[list[Identified], list[Refused]]:
+        """The usable identifiers and the refused ones, each in the order sent; bad values never raise."""
+        return self._parted((claim.type, claim.value, claim.verified) for claim in claimed)
+
+    def anchor(self, identified: Sequence[Identified]) -> Identified | None:
+        """The strongest by kind (persons first), strength, priority, verified, smallest key; None where there is none.
+
+        It depends on the set of identifiers alone, not on their order.
+        """
+        if len(identified) == 1:
+            return identified[0]
+        return min(identified, key=_weakness, default=None)
+
+    def anchor_of(self, pairs: Iterable[tuple[str, str | int]]) -> tuple[Identified | None, list[Refused]]:
+        """The anchor of unverified (type, value) pairs, and what of them was refused."""
+        identified, refused = self._parted((type_, value, False) for type_, value in pairs)
+        return self.anchor(identified), refused
+
+    def _parted(self, claims: Iterable[tuple[str, str | int, bool]]) -> tuple[list[Identified], list[Refused]]:
+        identified: list[Identified] = []
+        refused: list[Refused] = []
+        for type_, value, verified in claims:
+            text = value if isinstance(value, str) else digits(value)
+            claim = (type_, text, verified)
+            answer = self._answers.get(claim)
+            if answer is None:
+                answer = self._read(type_, text, verified)
+                if len(type_) + len(text) <= _LONGEST_KEPT:
+                    self._answers.put(claim, answer)
+            if isinstance(answer, Identified):
+                identified.append(answer)
+            else:
+                refused.append(answer)
+        return identified, refused
+
+    def _read(self, name: str, value: str, verified: bool) -> Identified | Refused:
+        type_ = self.rules.types.get(name)
+        if type_ is None:
+            return Refused(_shown(name), _shown(value), "UNKNOWN_TYPE")
+        try:
+            normal = normal_form(type_, value, self._region)
+        except Unusable as unusable:
+            return Refused(name, _shown(value), unusable.reason)
+        if (name, normal) in self._blocked:
+            return Refused(name, _shown(value), "BLOCKED_VALUE")
+        return Identified(type_, normal, verified, self._keyring.key(type_.kind, name, normal))
+
+    def _blocked_values(self) -> Iterator[tuple[str, str]]:
+        for type_ in self.rules.types.values():
+            for value in type_.blocked:
+                # A value that can't be read is refused anyway.
+                with suppress(Unusable):
+                    yield type_.name, normal_form(type_, value, self._region)
+
+
+def _weakness(identified: Identified) -> tuple[tuple[bool, int, int], bool, bytes]:
+    return identified.type.rank, not identified.verified, identified.key
+
+
+def _shown(text: str) -> str:
+    """What was sent, cut short and with escapes for what can't be shown or encoded."""
+    text = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return text if text.isprintable() else text.encode("unicode_escape").decode()

@@ -1,0 +1,58 @@
+"""`profile.v1.Quarantine`."""
+
+from typing import Any, Final
+
+import grpc
+
+from libs.rpc.caller import calling_tenant
+from libs.rpc.pages import next_page, page_cursor
+from portrait.profile.v1 import quarantine_service_pb2 as quarantine_pb
+from portrait.profile.v1 import quarantine_service_pb2_grpc as quarantine_rpc
+from services.profile.api.results import results
+from services.profile.codec import interactions
+from services.profile.handlers import Mending
+from services.profile.quarantine import QuarantineStore
+
+PAGE: Final = 50
+PAGE_BYTES: Final = 2 * 1024 * 1024
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class QuarantineService(quarantine_rpc.QuarantineServicer):
+    """`profile.v1.Quarantine`."""
+
+    def __init__(self, store: QuarantineStore, mending: Mending) -> None:
+        self._store = store
+        self._mending = mending
+
+    async def ListQuarantined(  # noqa: N802
+        self, request: quarantine_pb.ListQuarantinedRequest, context: Context
+    ) -> quarantine_pb.ListQuarantinedResponse:
+        limit = request.page_size or PAGE
+        before = page_cursor(request, tuple[int, bytes]) or (2**62, bytes(16))
+        found, total = await self._store.list(calling_tenant(), request.reason, before=before, limit=limit + 1)
+        response = quarantine_pb.ListQuarantinedResponse(total=total)
+        size = 0
+        for index, one in enumerate(found):
+            size += min(len(one.document), interactions.SHOWN_BYTES)
+            if index == limit or (index and size > PAGE_BYTES):
+                last = found[index - 1]
+                response.next_page_token = next_page(request, (last.arrived_at, last.id))
+                break
+            response.interactions.append(interactions.in_quarantine(one))
+        return response
+
+    async def Reprocess(  # noqa: N802
+        self, request: quarantine_pb.ReprocessRequest, context: Context
+    ) -> quarantine_pb.ReprocessResponse:
+        items = [(bytes.fromhex(item.quarantine_id), item.document) for item in request.items]
+        collected = await self._mending.reprocess(calling_tenant(), items)
+        return quarantine_pb.ReprocessResponse(results=results(collected))
+
+    async def Discard(  # noqa: N802
+        self, request: quarantine_pb.DiscardRequest, context: Context
+    ) -> quarantine_pb.DiscardResponse:
+        ids = [bytes.fromhex(one) for one in request.quarantine_ids]
+        discarded = await self._mending.discard(calling_tenant(), ids, request.reason)
+        return quarantine_pb.DiscardResponse(discarded=discarded)

@@ -1,0 +1,114 @@
+"""Affinities: what a person is drawn to. Whole weights by day are kept; the decay is worked out when somebody reads."""
+
+from collections.abc import Iterable, Mapping
+from math import fsum
+from typing import Any, Final
+
+import msgspec
+
+from services.profile.domain import day_counts
+from services.profile.domain.day_counts import DayCounts
+from services.profile.domain.schema import EventReading, Role
+
+Affinities = dict[str, dict[str, DayCounts]]
+"""Dimension → key → weight by day."""
+
+DIMENSIONS: Final[tuple[Role, ...]] = ("item", "category", "brand", "content", "channel", "outlet")
+HALF_LIFE: Final = 30
+"""Days in which a weight loses half its force."""
+SHOWN: Final = 100
+"""Affinities shown of one dimension."""
+
+_FORGOTTEN: Final = 40 * HALF_LIFE  # a millionth of a millionth is left
+_DECAY: Final = tuple(2.0 ** (-age / HALF_LIFE) for age in range(_FORGOTTEN))
+_DIMENSIONS: Final = frozenset(DIMENSIONS)
+_LONGEST: Final = 256
+_LARGEST: Final = 2**63
+
+
+class Affinity(msgspec.Struct, frozen=True, gc=False):
+    """How much the person is drawn to something; negative where it was refused more than wanted.
+
+    `score` is the sum of weight · 2^(-age in days / HALF_LIFE), nothing after 40 half-lives; `weight` the sum without
+    decay; `last_day` is counted from 1970-01-01.
+    """
+
+    dimension: str
+    key: str
+    score: float
+    weight: int
+    last_day: int
+
+
+def draw(affinities: Affinities, reading: EventReading, properties: Mapping[str, Any], source: str, day: int) -> None:
+    """Record what an event speaks for; each of its lines counts.
+
+    `source` stands for the channel where no property names one; it is empty where the event says nothing of channels.
+    """
+    weight = reading.weight
+    named = _named(reading.roles, properties) if properties else {}
+    if source and "channel" not in named:
+        named["channel"] = source
+    _add(affinities, named, weight, day)
+    if reading.lines and isinstance(lines := properties.get(reading.lines), list):
+        for line in lines:
+            if isinstance(line, dict):
+                _add(affinities, _named(reading.line_roles, line), weight, day)
+
+
+def union(a: Affinities, b: Affinities) -> Affinities:
+    """Both together, as a new section."""
+    return {name: _union(a.get(name, {}), b.get(name, {})) for name in a.keys() | b.keys()}
+
+
+def affinities_now(affinities: Affinities, today: int) -> tuple[Affinity, ...]:
+    """Up to `SHOWN` of each dimension, strongest first; days after today do not count yet."""
+    shown: list[Affinity] = []
+    for dimension in DIMENSIONS:
+        known = affinities.get(dimension, {})
+        scored = [
+            Affinity(dimension, key, _score(days, today), day_counts.total(days), max(days))
+            for key, days in known.items()
+        ]
+        scored.sort(key=lambda affinity: (-affinity.score, -affinity.weight, affinity.key))
+        shown += scored[:SHOWN]
+    return tuple(shown)
+
+
+def _named(roles: Iterable[tuple[Role, str]], properties: Mapping[str, Any]) -> dict[str, str]:
+    """What plays each dimension; of several properties with one role the first present does."""
+    named: dict[str, str] = {}
+    for role, name in roles:
+        value = properties.get(name)
+        if value is None or role not in _DIMENSIONS or role in named:
+            continue
+        if type(value) is str:
+            if 0 < len(value) <= _LONGEST:
+                named[role] = value
+        elif type(value) is int and -_LARGEST <= value < _LARGEST:
+            named[role] = str(value)
+    return named
+
+
+def _add(affinities: Affinities, named: Mapping[str, str], weight: int, day: int) -> None:
+    for dimension, key in named.items():
+        known = affinities.get(dimension)
+        if known is None:
+            known = affinities[dimension] = {}
+        days = known.get(key)
+        if days is None:
+            known[key] = {day: weight}
+        else:
+            day_counts.add(days, day, weight)
+
+
+def _union(a: Mapping[str, DayCounts], b: Mapping[str, DayCounts]) -> dict[str, DayCounts]:
+    united = {key: days.copy() for key, days in a.items()}
+    for key, days in b.items():
+        united[key] = day_counts.union(united[key], days) if key in united else days.copy()
+    return united
+
+
+def _score(days: DayCounts, today: int) -> float:
+    # fsum rounds once, so that the order of days can't be seen.
+    return fsum([weight * _DECAY[today - day] for day, weight in days.items() if today - _FORGOTTEN < day <= today])

@@ -1,0 +1,1 @@
+"""Small services for a stack under test."""
