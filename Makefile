@@ -6,6 +6,9 @@ COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-
 TESTS ?= tests/unit tests/contract tests/integration tests/e2e tests/chaos
 BENCH ?=
 
+# Without bytecode every service would spend seconds of its start compiling what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down format test chaos bench check lint types architecture protos-lint protos-breaking \
 	protos-drift migrations manifests protos lock clean

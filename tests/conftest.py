@@ -4,7 +4,7 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.support.servers"]
+pytest_plugins = ["tests.support.servers", "tests.support.logs", "tests.support.profile"]
 
 # Real servers share the machine: an example that is slow once says nothing.
 settings.register_profile("default", deadline=None, print_blob=True)

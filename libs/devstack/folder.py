@@ -35,11 +35,15 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class StackState:
-    """What `stack.json` says: the supervisor's process id, and whether every part has been serving."""
+    """What `stack.json` says: the supervisor's process id, and whether every part has been serving.
+
+    `tenants_file` is the tenants document of its services; empty for the one that Portrait ships.
+    """
 
     pid: int
     ready: bool
     parts: tuple[Running, ...]
+    tenants_file: str = ""
 
 
 class DataFolder:

@@ -65,7 +65,8 @@ class Stack:
     @property
     def state(self) -> StackState:
         """What runs, as `stack.json` has it."""
-        return StackState(os.getpid(), self._ready, tuple(self._running.values()))
+        tenants_file = "" if self._tenants_file is None else str(self._tenants_file.resolve())
+        return StackState(os.getpid(), self._ready, tuple(self._running.values()), tenants_file)
 
     async def __aenter__(self) -> Self:
         """Start all of it. Errors: DevstackError, and then nothing of it runs."""

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final
 
 from libs.eventlog.event import Appended, NewEvent
 from libs.eventlog.log import Log
-from libs.runtime.errors import PortraitError, QueueFull
+from libs.runtime.errors import PortraitError, QueueFull, ShuttingDown
 from libs.telemetry.metrics import Metrics
 
 GROUP_EVENTS: Final = 500
@@ -65,12 +65,12 @@ class Appender:
                 if group:
                     await self._record(group)
         finally:
-            while self._waiting:
-                self._waiting.popleft().done.cancel()
+            _fail(self._waiting, ShuttingDown())
+            self._waiting.clear()
 
     async def drain(self) -> None:
         """Wait until nothing waits."""
-        while self._queued:
+        while self._queued:  # noqa: ASYNC110 - an event would have to be kept for this one moment of a life
             await asyncio.sleep(LINGER_SECONDS)
 
     def _take(self) -> list[_Waiting]:
@@ -89,19 +89,23 @@ class Appender:
 
     async def _record(self, group: list[_Waiting]) -> None:
         try:
-            await self._commit(group)
-        except Exception as error:  # noqa: BLE001  every error belongs to the callers of this group, not to the loop
-            if len(group) == 1 or _concerns_everybody(error):
-                for waiting in group:
-                    if not waiting.done.done():
-                        waiting.done.set_exception(error)
-            else:  # one call's events must not fail the others'
-                self._queued += sum(len(waiting.events) for waiting in group)
-                for waiting in group:
-                    await self._record([waiting])
+            await self._settle(group)
+        except asyncio.CancelledError:  # on the way: whether it was recorded is unknown, and may be tried again
+            _fail(group, ShuttingDown())
+            raise
         finally:
             self._queued -= sum(len(waiting.events) for waiting in group)
             self.metrics.append_queue.set(self._queued)
+
+    async def _settle(self, group: list[_Waiting]) -> None:
+        try:
+            await self._commit(group)
+        except Exception as error:  # noqa: BLE001  every error belongs to the callers of this group, not to the loop
+            if len(group) == 1 or _concerns_everybody(error):
+                _fail(group, error)
+            else:  # one call's events must not fail the others'
+                for waiting in group:
+                    await self._settle([waiting])
 
     async def _commit(self, group: list[_Waiting]) -> None:
         events = [event for waiting in group for event in waiting.events] if len(group) > 1 else group[0].events
@@ -117,6 +121,12 @@ class Appender:
                 waiting.done.set_result(mine)
         for listener in self.listeners:
             listener(events, places)
+
+
+def _fail(waiting: Iterable[_Waiting], error: Exception) -> None:
+    for one in waiting:
+        if not one.done.done():
+            one.done.set_exception(error)
 
 
 def _concerns_everybody(error: Exception) -> bool:

@@ -34,6 +34,10 @@ class Horizons(Protocol):
         """Tenant, key and number of unfolded events of every key that has any."""
         ...
 
+    async def parked(self) -> list[KeyOfTenant]:
+        """Keys that stand still before an event that could not be folded."""
+        ...
+
     async def stragglers(self) -> list[KeyOfTenant]:
         """Keys whose unfolded events lie so far back that they hold up a horizon."""
         ...
@@ -84,12 +88,12 @@ class Compactor(Generic[State]):
             tail = counts.get(key, 0) + 1
             counts[key] = tail
             if tail == limit:
-                self._due.append(key)
-        if self._due:
-            self._wake.set()
+                self.request((key,))
 
     def request(self, keys: Iterable[KeyOfTenant]) -> None:
         """Make keys due at once, such as those whose past was changed by a retraction."""
+        if not self._due:
+            self._due_since = perf_counter()
         self._due.extend(keys)
         self._wake.set()
 
@@ -108,17 +112,16 @@ class Compactor(Generic[State]):
         log = structlog.get_logger()
         while True:
             await self._wake.wait()
-            began = perf_counter()
+            began, due_since = perf_counter(), self._due_since
             keys = [self._due.popleft() for _ in range(min(BATCH_KEYS, len(self._due)))]
             if not self._due:
                 self._wake.clear()
-                self._due_since = began
             try:
                 await self._compact(keys)
             except Exception as error:  # noqa: BLE001  the log keeps everything; compaction may come later
                 log.warning("compaction_delayed", projection=self.reader.projection.name, error=repr(error))
-                self._due.extend(keys)
-                self._wake.set()
+                self.request(keys)
+                self._due_since = due_since
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             name = self.reader.projection.name
@@ -154,11 +157,13 @@ class Compactor(Generic[State]):
             recorded_at=folded.recorded_at,
             state=projection.encode(folded.state),
             parked=folded.parked,
-            healed=stored.parked and folded.parked is None,
         )
 
     async def _sweep_forever(self) -> None:
-        """Learn of tails that were appended before this process started, then keep the horizons moving."""
+        """Learn of tails that were appended before this process started, then keep the horizons moving.
+
+        What an older release parked is tried again: this one may know better.
+        """
         log = structlog.get_logger()
         counted = False
         while True:
@@ -166,6 +171,7 @@ class Compactor(Generic[State]):
                 if not counted:
                     for tenant, key, tail in await self.horizons.tails():
                         self._remember((tenant, key), tail)
+                    self.request(await self.horizons.parked())
                     counted = True
                 stragglers = await self.horizons.stragglers()
                 for start in range(0, len(stragglers), BATCH_KEYS):
@@ -181,5 +187,4 @@ class Compactor(Generic[State]):
         before = self._counts.get(key, 0)
         self._counts[key] = max(before, tail)
         if before < self.tail_events <= tail:
-            self._due.append(key)
-            self._wake.set()
+            self.request((key,))

@@ -37,9 +37,7 @@ def log_rows(placed: Iterable[tuple[int, int, NewEvent]], recorded_at: int) -> B
     for partition, position, event in placed:
         tenant, data = event.tenant.encode(), event.data
         pack = _log_row(len(tenant))
-        parts.append(
-            pack(6, 2, partition, 8, position, 8, recorded_at, len(tenant), tenant, 16, event.key, len(data))
-        )
+        parts.append(pack(6, 2, partition, 8, position, 8, recorded_at, len(tenant), tenant, 16, event.key, len(data)))
         parts.append(data)
     parts.append(_TRAILER)
     return BytesIO(b"".join(parts))
@@ -51,7 +49,23 @@ def message_id_rows(placed: Iterable[tuple[int, int, NewEvent]], recorded_at: in
     for partition, position, event in placed:
         tenant, import_id, digest = event.tenant.encode(), event.import_id.encode(), event.digest - DIGEST_OFFSET
         pack = _message_id_row(len(tenant), len(import_id))
-        place = pack(7, len(tenant), tenant, 16, event.id, 2, partition, 8, position, 4, digest, 8, recorded_at, len(import_id), import_id)
+        place = pack(
+            7,
+            len(tenant),
+            tenant,
+            16,
+            event.id,
+            2,
+            partition,
+            8,
+            position,
+            4,
+            digest,
+            8,
+            recorded_at,
+            len(import_id),
+            import_id,
+        )
         parts.append(place)
     parts.append(_TRAILER)
     return BytesIO(b"".join(parts))

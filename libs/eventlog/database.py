@@ -17,6 +17,7 @@ UNREACHABLE: Final = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # its state machine, surprised by a server that was killed
     asyncpg.OperatorInterventionError,  # shutting down, starting up, ended by an administrator
     asyncpg.TooManyConnectionsError,
 )

@@ -2,14 +2,14 @@
 
 import secrets
 import struct
-from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from libs.runtime.clock import Micros
 from portrait.log.v1 import event_pb2 as pb
+
+from libs.runtime.clock import Micros
 
 _FIXED64: Final = struct.Struct("<q").pack
 
@@ -133,21 +133,20 @@ class Batch:
             yield Recorded(self.first_position + index, recorded_at, parse(data))
 
     def to_wire(self, log: str) -> bytes:
-        """The batch as a serialized `portrait.log.v1.EventBatch`, made by joining, not by parsing."""
-        name = log.encode()
-        times = array("q", self.recorded_at).tobytes()
-        parts = [b"\x0a", varint(len(name)), name, b"\x10", varint(self.partition), b"\x18", varint(self.first_position)]
-        parts += (b"\x22", varint(len(times)), times)
-        for event in self.events:
-            parts += (b"\x2a", varint(len(event)), event)
-        return b"".join(parts)
+        """The batch as a serialized `portrait.log.v1.EventBatch`."""
+        return pb.SealedEventBatch(
+            log=log,
+            partition=self.partition,
+            first_position=self.first_position,
+            recorded_at_micros=self.recorded_at,
+            events=self.events,
+        ).SerializeToString()
 
     @staticmethod
     def from_wire(data: bytes) -> "Batch":
         """The opposite of `to_wire`."""
-        wire = pb.EventBatch.FromString(data)
-        events = [event.SerializeToString() for event in wire.events]
-        return Batch(wire.partition, wire.first_position, list(wire.recorded_at_micros), events)
+        wire = pb.SealedEventBatch.FromString(data)
+        return Batch(wire.partition, wire.first_position, wire.recorded_at_micros, wire.events)
 
 
 def varint(value: int) -> bytes:

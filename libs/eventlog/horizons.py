@@ -19,6 +19,8 @@ _TAILS = """
     WHERE log.position > coalesce(snapshot.position, 0)
     GROUP BY log.tenant, log.key"""
 
+_PARKED = "SELECT DISTINCT tenant, key FROM dead_letters WHERE projection = $1"
+
 _STRETCHES = """
     SELECT horizon.partition, horizon.position, least(horizon.position + $3, head.position - $2) AS until
     FROM projection_horizons AS horizon JOIN log_heads AS head USING (partition)
@@ -51,6 +53,10 @@ class PostgresHorizons:
         await self.pool.execute(_BEGIN, self.projection)
         rows = await self.pool.fetch(_TAILS.format(table=self.table), self.projection, timeout=600)
         return [tuple(row) for row in rows]
+
+    async def parked(self) -> list[KeyOfTenant]:
+        """See `compaction.Horizons.parked`."""
+        return [(tenant, key) for tenant, key in await self.pool.fetch(_PARKED, self.projection)]
 
     async def stragglers(self) -> list[KeyOfTenant]:
         """See `compaction.Horizons.stragglers`."""

@@ -106,11 +106,12 @@ async def ensure_stream(
 class Broker:
     """One connection to NATS that is allowed to be down: whoever asks gets JetStream or `Unavailable` at once.
 
-    Nothing is buffered while disconnected: a publisher must see its failure, or it would believe that it is in flight.
+    As a context it hangs up at the end. Nothing is buffered while disconnected: a publisher must see its failure, or it
+    would believe that its message is on its way. `urls` is one URL or several separated by commas.
     """
 
-    def __init__(self, url: str, *, name: str) -> None:
-        self._url = url
+    def __init__(self, urls: str, *, name: str) -> None:
+        self._urls = [url.strip() for url in urls.split(",")]
         self._name = name
         self._client: Client | None = None
         self._connecting = asyncio.Lock()
@@ -134,7 +135,7 @@ class Broker:
                 return self._client
             client = Client()
             opening = client.connect(
-                self._url,
+                self._urls,
                 name=self._name,
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=0.25,  # type: ignore[arg-type]  # annotated as int, used as seconds
@@ -156,10 +157,6 @@ class Broker:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Hang up; nothing is in flight that anybody waits for."""
         if self._client is not None and not self._client.is_closed:
             await self._client.close()
 

@@ -35,8 +35,9 @@ class LazyReader(Generic[State]):
         if needs_refold(stored.tail):
             return await self.read_at(key)
         await self.projection.prepare(stored.tail)
+        return fold(self.projection, lambda: self._snapshot(stored), stored.tail)
+
+    def _snapshot(self, stored: Stored) -> Folded[State]:
         if stored.state is None:
-            onto = Folded(self.projection.initial())
-        else:
-            onto = Folded(self.projection.decode(stored.state), stored.position, stored.recorded_at)
-        return fold(self.projection, onto, stored.tail)
+            return Folded(self.projection.initial())
+        return Folded(self.projection.decode(stored.state), stored.position, stored.recorded_at)

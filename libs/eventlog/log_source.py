@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import grpc
-import grpc.aio
 from portrait.log.v1 import log_service_pb2 as pb
 from portrait.log.v1 import log_service_pb2_grpc as rpc
 
 from libs.eventlog.event import Batch
+from libs.rpc.client import metadata_for
+from libs.rpc.credentials import PLATFORM
 from libs.runtime.errors import Unavailable
 
-_AS_PLATFORM: Final = (("portrait-tenant", "*"),)
 _HEADS_SECONDS: Final = 5.0
 _READ_SECONDS: Final = 300.0
 
@@ -26,7 +26,9 @@ class GrpcLogSource:
     async def heads(self) -> dict[int, int]:
         """See `LogSource.heads`."""
         try:
-            heads = await self._stub.GetHeads(pb.GetHeadsRequest(), metadata=_AS_PLATFORM, timeout=_HEADS_SECONDS)
+            heads = await self._stub.GetHeads(
+                pb.GetHeadsRequest(), metadata=metadata_for(PLATFORM), timeout=_HEADS_SECONDS
+            )
         except grpc.aio.AioRpcError as error:
             raise self._unavailable(error) from error
         return {head.partition: head.position for head in heads.heads}
@@ -34,14 +36,14 @@ class GrpcLogSource:
     async def read(self, partition: int, after: int) -> AsyncIterator[Batch]:
         """See `LogSource.read`."""
         request = pb.ReadLogRequest(partition=partition, from_position=after + 1)
-        call = self._stub.ReadLog(request, metadata=_AS_PLATFORM, timeout=_READ_SECONDS)
+        call = self._stub.ReadLog(request, metadata=metadata_for(PLATFORM), timeout=_READ_SECONDS)
         try:
             async for response in call:
                 batch = response.batch
                 yield Batch(
                     batch.partition,
                     batch.first_position,
-                    batch.recorded_at_micros,
+                    list(batch.recorded_at_micros),
                     [event.SerializeToString() for event in batch.events],
                 )
         except grpc.aio.AioRpcError as error:

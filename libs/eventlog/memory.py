@@ -1,13 +1,16 @@
 """The log and its snapshots in memory: for fast tests and simulation, under the same contract as PostgreSQL."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from portrait.log.v1 import event_pb2 as pb
+
 from libs.eventlog.event import Appended, Batch, NewEvent, Recorded, partition_of
+from libs.eventlog.horizons import LAG_EVENTS
 from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS
 from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
 from libs.runtime.clock import Clock
-from portrait.log.v1 import event_pb2 as pb
 
 
 @dataclass(eq=False)
@@ -28,7 +31,9 @@ class MemoryLog:
     async def append(self, events: Sequence[NewEvent]) -> list[Appended]:
         """See `Log.append`."""
         touched = {partition_of(event.key, self.partitions) for event in events}
-        recorded_at = max(self.clock.now(), *(self._times[partition][-1] for partition in touched if self._times[partition]), 0)
+        recorded_at = max(
+            self.clock.now(), *(self._times[partition][-1] for partition in touched if self._times[partition]), 0
+        )
         return [self._place(event, recorded_at) for event in events]
 
     def _place(self, event: NewEvent, recorded_at: int) -> Appended:
@@ -83,6 +88,11 @@ class MemoryLog:
         )
         return [recorded for recorded in parsed if recorded.event.key == key and recorded.event.tenant == tenant]
 
+    def keys(self, partition: int, after: int, until: int) -> list[KeyOfTenant]:
+        """The key of every event of a stretch of a partition."""
+        events = map(pb.Event.FromString, self._events[partition][after:until])
+        return [(event.tenant, event.key) for event in events]
+
 
 @dataclass(eq=False)
 class MemorySnapshots:
@@ -112,3 +122,65 @@ class MemorySnapshots:
                 self._rows[one.tenant, one.key] = one
                 saved += 1
         return saved
+
+    def row(self, key: KeyOfTenant) -> Compacted | None:
+        """The snapshot of a key, if there is one."""
+        return self._rows.get(key)
+
+    def parked(self) -> list[KeyOfTenant]:
+        """Keys whose snapshot stands still before an event."""
+        return [key for key, row in self._rows.items() if row.parked is not None]
+
+
+@dataclass(eq=False)
+class MemoryHorizons:
+    """See `compaction.Horizons`."""
+
+    log: MemoryLog
+    snapshots: MemorySnapshots
+    lag_events: int = LAG_EVENTS
+    _positions: dict[int, int] = field(default_factory=dict, init=False)
+
+    async def tails(self) -> list[tuple[str, bytes, int]]:
+        """See `compaction.Horizons.tails`."""
+        heads = await self.log.heads()
+        tails = Counter(key for partition, head in heads.items() for key in self._unfolded(partition, head))
+        return [(*key, tail) for key, tail in tails.items()]
+
+    async def parked(self) -> list[KeyOfTenant]:
+        """See `compaction.Horizons.parked`."""
+        return self.snapshots.parked()
+
+    async def stragglers(self) -> list[KeyOfTenant]:
+        """See `compaction.Horizons.stragglers`."""
+        parked = set(self.snapshots.parked())
+        behind = {
+            key for partition, until in (await self._stretches()).items() for key in self._unfolded(partition, until)
+        }
+        return list(behind - parked)
+
+    async def advance(self) -> bool:
+        """See `compaction.Horizons.advance`."""
+        parked, moved = set(self.snapshots.parked()), False
+        for partition, until in (await self._stretches()).items():
+            if parked.issuperset(self._unfolded(partition, until)):
+                self._positions[partition] = until
+                moved = True
+        return moved
+
+    async def _stretches(self) -> dict[int, int]:
+        """How far each horizon may move that has room."""
+        heads = await self.log.heads()
+        return {
+            partition: head - self.lag_events
+            for partition, head in heads.items()
+            if head - self.lag_events > self._positions.get(partition, 0)
+        }
+
+    def _unfolded(self, partition: int, until: int) -> Iterator[KeyOfTenant]:
+        """The key of every event between the horizon and a position that its snapshot lacks."""
+        after = self._positions.get(partition, 0)
+        for position, key in enumerate(self.log.keys(partition, after, until), after + 1):
+            row = self.snapshots.row(key)
+            if row is None or row.position < position:
+                yield key

@@ -18,13 +18,9 @@ async def migrate(url: str, scripts: Path, *, partitions: int) -> None:
     """Run the migrations of a service that its database has not had; `partitions` matters for the first run only."""
     engine = _engine(url)
     try:
-        async with engine.connect() as connection:
-            await connection.exec_driver_sql(f"SELECT pg_advisory_lock({_LOCK})")
-            try:
-                await connection.run_sync(_upgrade, scripts, partitions)
-                await connection.commit()
-            finally:
-                await connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_LOCK})")
+        async with engine.begin() as connection:
+            await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            await connection.run_sync(_upgrade, scripts, partitions)
     finally:
         await engine.dispose()
 

@@ -5,6 +5,7 @@ from itertools import groupby
 from operator import itemgetter
 
 import asyncpg
+from portrait.log.v1 import event_pb2 as pb
 
 from libs.eventlog.copy import DIGEST_OFFSET, LOG_COLUMNS, MESSAGE_ID_COLUMNS, log_rows, message_id_rows
 from libs.eventlog.database import Connection, reaching
@@ -12,7 +13,6 @@ from libs.eventlog.event import Appended, Batch, NewEvent, Recorded, partition_o
 from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS
 from libs.eventlog.ranges import Ranges
 from libs.runtime.clock import Clock
-from portrait.log.v1 import event_pb2 as pb
 
 Placed = list[tuple[int, int, NewEvent]]
 
@@ -58,16 +58,17 @@ class PostgresLog:
 
     async def append(self, events: Sequence[NewEvent]) -> list[Appended]:
         """See `Log.append`."""
-        look_first = False  # repeats are rare: the unique index finds them, and only then is the look-up worth its price
-        while True:
-            try:
-                with reaching():
+        # Repeats are rare: the unique index finds them, and only then is the look-up worth its price.
+        look_first = False
+        with reaching():
+            while True:
+                try:
                     async with self._pool.acquire() as connection, connection.transaction():
                         return await self.append_in(connection, events, look_first=look_first)
-            except asyncpg.UniqueViolationError:
-                look_first = True
-            except asyncpg.CheckViolationError:  # no range takes a row of this moment yet
-                await self._ranges.cover(self._clock.now())
+                except asyncpg.UniqueViolationError:
+                    look_first = True
+                except asyncpg.CheckViolationError:  # no range takes a row of this moment yet
+                    await self._ranges.cover(self._clock.now())
 
     async def append_in(
         self, connection: Connection, events: Sequence[NewEvent], *, look_first: bool = True
@@ -93,7 +94,7 @@ class PostgresLog:
         for event in events:
             identity = (event.tenant, event.id)
             partition, position, digest = standing[identity]
-            duplicate = fresh.get(identity) is not event
+            duplicate = fresh.pop(identity, None) is None
             results.append(Appended(partition, position, duplicate, duplicate and digest != event.digest))
         return results
 
@@ -139,7 +140,8 @@ class PostgresLog:
 
     async def heads(self) -> dict[int, int]:
         """See `LogReader.heads`."""
-        return dict(await self._pool.fetch("SELECT partition, position FROM log_heads ORDER BY partition"))
+        rows = await self._pool.fetch("SELECT partition, position FROM log_heads ORDER BY partition")
+        return {row["partition"]: row["position"] for row in rows}
 
     async def read(
         self, after: Mapping[int, int], *, limit: int = BATCH_EVENTS, max_bytes: int = BATCH_BYTES

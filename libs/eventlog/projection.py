@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from libs.eventlog.event import Recorded
 from portrait.log.v1 import event_pb2 as pb
+
+from libs.eventlog.event import Recorded
 
 State = TypeVar("State")
 
@@ -39,8 +40,9 @@ class Handled(Generic[State]):
 class LazyProjection(Generic[State]):
     """A projection over a service's own log that writes nothing per event: a read folds the tail onto a snapshot.
 
-    `evolve` and `combine` form a commutative monoid with `initial()` as identity. `trim` bounds a state before it is
-    stored; compaction calls it, on a state that was folded anew from the whole log where it is `overfull`. `prepare` fetches what folding the events given will look up.
+    `evolve` and `combine` form a commutative monoid with `initial()` as identity. A state that is `overfull` is folded
+    anew from the whole log and bounded by `trim` before compaction stores it. `prepare` fetches what folding the events
+    given will look up.
     """
 
     name: str
@@ -81,17 +83,21 @@ class NewerEventError(Exception):
         super().__init__(f"{event_type} has version {version}; this release knows up to {known}")
 
 
-def fold(projection: LazyProjection[State], onto: Folded[State], events: Iterable[Recorded]) -> Folded[State]:
-    """Fold events, in order of position, onto a state; stops before the first that fails."""
+def fold(
+    projection: LazyProjection[State], begin: Callable[[], Folded[State]], events: Sequence[Recorded]
+) -> Folded[State]:
+    """Fold events, in order of position, onto what `begin` makes; stops before the first that fails."""
     handles = projection.handles
-    for recorded in events:
+    onto = begin()
+    for index, recorded in enumerate(events):
         handled = handles.get(recorded.event.type)
         if handled is not None:
             try:
                 onto.state = handled.evolve(onto.state, _current(recorded, handled))
             except Exception as error:  # noqa: BLE001  whatever fails, the key must stand still before it, and be seen
-                onto.parked = Parked(recorded, f"{type(error).__name__}: {error}")
-                return onto
+                before = fold(projection, begin, events[:index])  # this state may have been changed half-way
+                before.parked = Parked(recorded, f"{type(error).__name__}: {error}")
+                return before
         onto.position, onto.recorded_at = recorded.position, recorded.recorded_at
     return onto
 
@@ -111,10 +117,10 @@ def refold(
     if known_at is not None:
         events = [recorded for recorded in events if recorded.recorded_at <= known_at]
     retracted = retracted_positions(events)
-    standing = (recorded for recorded in events if recorded.position not in retracted)
+    standing = [recorded for recorded in events if recorded.position not in retracted]
     if as_of is not None:
-        standing = (recorded for recorded in standing if recorded.event.occurred_at_micros <= as_of)
-    folded = fold(projection, Folded(projection.initial()), standing)
+        standing = [recorded for recorded in standing if recorded.event.occurred_at_micros <= as_of]
+    folded = fold(projection, lambda: Folded(projection.initial()), standing)
     if folded.parked is None and events:
         folded.position, folded.recorded_at = events[-1].position, events[-1].recorded_at
     return folded

@@ -37,7 +37,7 @@ _logger = structlog.get_logger(__name__)
 class RelaySettings:
     """Pace of a relay. A shorter linger makes smaller, dearer batches; a longer one makes consumers wait."""
 
-    linger_seconds: float = 0.03
+    linger_seconds: float = 0.05
     poll_seconds: float = 0.1
     publish_seconds: float = 2.0
     report_seconds: float = 1.0

@@ -7,20 +7,21 @@ from typing import Any, Final
 import asyncpg
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
-
-from libs.eventlog.event import Batch, partition_of
-from libs.eventlog.log import Log
-from libs.rpc.caller import calling_tenant, current_caller
-from libs.rpc.pages import next_page, page_cursor
-from libs.rpc.server import Service
-from libs.runtime.errors import InvalidArgument
 from portrait.log.v1 import event_pb2 as event_pb
 from portrait.log.v1 import log_service_pb2 as log_pb
 from portrait.log.v1 import log_service_pb2_grpc as log_rpc
 from portrait.ops.v1 import projections_service_pb2 as ops_pb
 from portrait.ops.v1 import projections_service_pb2_grpc as ops_rpc
 
+from libs.eventlog.event import Batch, Recorded, partition_of
+from libs.eventlog.log import Log
+from libs.rpc.caller import calling_tenant, current_caller
+from libs.rpc.pages import next_page, page_cursor
+from libs.rpc.server import Service
+from libs.runtime.errors import InvalidArgument
+
 PAGE: Final = 50
+LAST_POSITION: Final = 2**63 - 1
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Consumed = Callable[[], Awaitable[dict[str, dict[int, int]]]]
@@ -63,31 +64,40 @@ class LogService(log_rpc.LogServicer):
         end = (await self._log.heads())[request.partition]
         while after < end and left > 0:
             for batch in await self._log.read({request.partition: after}):
-                run = _first(batch, min(left, end - after))
-                after, left = run.last_position, left - len(run.events)
-                wire = event_pb.EventBatch.FromString(run.to_wire(self._log.name))
-                if not caller.platform:
-                    _keep_only(caller.tenant, wire)
-                if wire.events:
-                    yield log_pb.ReadLogResponse(batch=wire)
+                run = _first(batch, end - after)
+                after = run.last_position
+                visible = self._whole(run, left) if caller.platform else self._own(run, left)
+                if visible.events:
+                    left -= len(visible.events)
+                    yield log_pb.ReadLogResponse(batch=visible)
+
+    def _whole(self, batch: Batch, limit: int) -> event_pb.EventBatch:
+        return event_pb.EventBatch.FromString(_first(batch, limit).to_wire(self._log.name))
+
+    def _own(self, batch: Batch, limit: int) -> event_pb.EventBatch:
+        """The calling tenant's events of a batch, and where each of them stands."""
+        tenant = calling_tenant()
+        own = [recorded for recorded in batch.recorded() if recorded.event.tenant == tenant][:limit]
+        return self._of(batch.partition, own)
+
+    def _of(self, partition: int, recorded: Sequence[Recorded]) -> event_pb.EventBatch:
+        return event_pb.EventBatch(
+            log=self._log.name,
+            partition=partition,
+            first_position=recorded[0].position if recorded else 0,
+            recorded_at_micros=[one.recorded_at for one in recorded],
+            events=[one.event for one in recorded],
+            positions=[one.position for one in recorded],
+        )
 
     async def ReadKey(  # noqa: N802
         self, request: log_pb.ReadKeyRequest, context: Context
     ) -> AsyncIterator[log_pb.ReadKeyResponse]:
-        after = max(request.from_position, 1) - 1
+        after = min(max(request.from_position, 1) - 1, LAST_POSITION)
         recorded = await self._log.read_key(calling_tenant(), request.key, after=after)
+        partition = partition_of(request.key, self._log.partitions)
         for start in range(0, len(recorded), PAGE):
-            run = recorded[start : start + PAGE]
-            yield log_pb.ReadKeyResponse(
-                batch=event_pb.EventBatch(
-                    log=self._log.name,
-                    partition=partition_of(request.key, self._log.partitions),
-                    first_position=run[0].position,
-                    recorded_at_micros=[one.recorded_at for one in run],
-                    events=[one.event for one in run],
-                    positions=[one.position for one in run],
-                )
-            )
+            yield log_pb.ReadKeyResponse(batch=self._of(partition, recorded[start : start + PAGE]))
 
     async def GetHeads(  # noqa: N802
         self, request: log_pb.GetHeadsRequest, context: Context
@@ -176,20 +186,6 @@ def log_services(
 
 def _first(batch: Batch, events: int) -> Batch:
     return Batch(batch.partition, batch.first_position, batch.recorded_at[:events], batch.events[:events])
-
-
-def _keep_only(tenant: str | None, batch: event_pb.EventBatch) -> None:
-    """Leave one tenant's events, and say where they stand."""
-    own = [index for index, event in enumerate(batch.events) if event.tenant == tenant]
-    kept = event_pb.EventBatch(
-        log=batch.log,
-        partition=batch.partition,
-        first_position=batch.first_position + own[0] if own else 0,
-        recorded_at_micros=[batch.recorded_at_micros[index] for index in own],
-        events=[batch.events[index] for index in own],
-        positions=[batch.first_position + index for index in own],
-    )
-    batch.CopyFrom(kept)
 
 
 def _positions(positions: dict[int, int]) -> list[event_pb.Position]:

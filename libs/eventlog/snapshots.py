@@ -5,10 +5,10 @@ from typing import Protocol
 
 import asyncpg
 import msgspec
+from portrait.log.v1 import event_pb2 as pb
 
 from libs.eventlog.event import Recorded, partition_of
 from libs.eventlog.projection import Parked
-from portrait.log.v1 import event_pb2 as pb
 
 KeyOfTenant = tuple[str, bytes]
 
@@ -33,7 +33,6 @@ class Compacted(msgspec.Struct, frozen=True, gc=False):
     recorded_at: int
     state: bytes
     parked: Parked | None = None
-    healed: bool = False
 
 
 class Snapshots(Protocol):
@@ -65,18 +64,21 @@ _LOAD = """
 _INSERT = """
     INSERT INTO {table} AS snapshot (key, tenant, position, recorded_at, parked_position, state)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[])
-    ON CONFLICT (key) DO NOTHING"""
+    ON CONFLICT (key) DO NOTHING
+    RETURNING key, false AS was_parked"""
 
 _UPDATE = """
     UPDATE {table} AS snapshot
     SET position = new.position, recorded_at = new.recorded_at, parked_position = new.parked_position, state = new.state
     FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bigint[])
       AS new(key, position, recorded_at, parked_position, state, expected)
-    WHERE snapshot.key = new.key AND snapshot.position = new.expected"""
+    WHERE snapshot.key = new.key AND snapshot.position = new.expected
+    RETURNING WITH (OLD AS before) snapshot.key, before.parked_position IS NOT NULL AS was_parked"""
 
 _PARK = """
     INSERT INTO dead_letters (projection, partition, position, tenant, key, cause, parked_at, event)
-    SELECT $1, * FROM unnest($2::smallint[], $3::bigint[], $4::text[], $5::uuid[], $6::text[], $7::bigint[], $8::bytea[])
+    SELECT $1, * FROM unnest(
+        $2::smallint[], $3::bigint[], $4::text[], $5::uuid[], $6::text[], $7::bigint[], $8::bytea[])
     ON CONFLICT (projection, partition, position) DO UPDATE SET cause = excluded.cause"""
 
 _UNPARK = "DELETE FROM dead_letters WHERE projection = $1 AND key = ANY($2::uuid[])"
@@ -112,9 +114,9 @@ class PostgresSnapshots:
         new = [one for one in ordered if one.expected is None]
         old = [one for one in ordered if one.expected is not None]
         async with self._pool.acquire() as connection, connection.transaction():
-            saved = 0
+            was_parked: dict[bytes, bool] = {}
             if new:
-                done = await connection.execute(
+                rows = await connection.fetch(
                     self._insert,
                     [one.key for one in new],
                     [one.tenant for one in new],
@@ -123,9 +125,9 @@ class PostgresSnapshots:
                     [_parked_position(one) for one in new],
                     [one.state for one in new],
                 )
-                saved += int(done.rsplit(" ", 1)[1])
+                was_parked |= {row["key"]: row["was_parked"] for row in rows}
             if old:
-                done = await connection.execute(
+                rows = await connection.fetch(
                     self._update,
                     [one.key for one in old],
                     [one.position for one in old],
@@ -134,9 +136,13 @@ class PostgresSnapshots:
                     [one.state for one in old],
                     [one.expected for one in old],
                 )
-                saved += int(done.rsplit(" ", 1)[1])
-            await self._park(connection, ordered)
-        return saved
+                was_parked |= {row["key"]: row["was_parked"] for row in rows}
+            # Only who wrote a snapshot knows what became of it: letters of the others would outlive their cause.
+            healed = [key for key, parked in was_parked.items() if parked]
+            if healed:
+                await connection.execute(_UNPARK, self._projection, healed)
+            await self._park(connection, [one for one in ordered if one.key in was_parked])
+        return len(was_parked)
 
     async def _park(self, connection: asyncpg.pool.PoolConnectionProxy, compacted: Sequence[Compacted]) -> None:
         parked = [(one, one.parked) for one in compacted if one.parked is not None]
@@ -152,9 +158,6 @@ class PostgresSnapshots:
                 [letter.recorded.recorded_at for _, letter in parked],
                 [letter.recorded.event.SerializeToString() for _, letter in parked],
             )
-        healed = [one.key for one in compacted if one.healed]
-        if healed:
-            await connection.execute(_UNPARK, self._projection, healed)
 
 
 def _parked_position(one: Compacted) -> int | None:

@@ -46,7 +46,5 @@ class Upkeep:
 
     async def forget(self) -> int:
         """Forget some of the message ids whose window is over, imports excepted; answers how many."""
-        done: str = await self.pool.execute(
-            _FORGET, self.clock.now() - self.message_id_days * DAY, FORGET_AT_ONCE
-        )
+        done: str = await self.pool.execute(_FORGET, self.clock.now() - self.message_id_days * DAY, FORGET_AT_ONCE)
         return int(done.rsplit(" ", 1)[1])

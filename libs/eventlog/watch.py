@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from portrait.log.v1 import event_pb2 as pb
+
+from libs.eventlog.database import UNREACHABLE
 from libs.eventlog.log import LogReader
 from libs.eventlog.snapshots import KeyOfTenant
-from portrait.log.v1 import event_pb2 as pb
 
 POLL_SECONDS: Final = 0.05
 
@@ -26,7 +28,9 @@ class Watch:
     async def changes(self, key: KeyOfTenant) -> AsyncIterator[asyncio.Event]:
         """An event that is set whenever the key changes; the watcher clears it before it looks."""
         if self._positions is None:
-            self._positions = await self.log.heads()
+            heads = await self.log.heads()
+            if self._positions is None:  # else a watcher came meanwhile, and must not miss what lies before these heads
+                self._positions = heads
         changed = asyncio.Event()
         self._watchers.setdefault(key, set()).add(changed)
         self._watched.set()
@@ -50,7 +54,7 @@ class Watch:
     async def _advance(self, positions: dict[int, int]) -> bool:
         try:
             batches = await self.log.read(positions)
-        except OSError:  # the database is away; positions stand, so nothing is missed when it is back
+        except UNREACHABLE:  # the database is away; positions stand, so nothing is missed when it is back
             return False
         for batch in batches:
             positions[batch.partition] = batch.last_position

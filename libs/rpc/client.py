@@ -30,6 +30,8 @@ def channel(target: str, credentials: grpc.ChannelCredentials | None = None) -> 
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
+        # gRPC's own is two minutes: a service that was away for one would then be found late.
+        ("grpc.max_reconnect_backoff_ms", 5_000),
     )
     if credentials is None:
         return grpc.aio.insecure_channel(target, options=options)

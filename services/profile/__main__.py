@@ -4,6 +4,8 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
+from portrait.ops.v1 import projections_service_pb2 as ops_pb
+
 from libs.eventlog.append import Appender
 from libs.eventlog.checkpoint import PostgresSavedPositions
 from libs.eventlog.compaction import Compactor
@@ -32,8 +34,8 @@ from libs.runtime.tenants import Tenants
 from libs.telemetry.logs import start_logs
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import Traces
-from portrait.ops.v1 import projections_service_pb2 as ops_pb
 from services.profile.api import HAND_VALIDATED, profile_services
+from services.profile.clocks import TenantClocks
 from services.profile.domain.calendar import Calendar
 from services.profile.handlers import Collecting, Mending, Retracting
 from services.profile.migrations import SCRIPTS
@@ -50,14 +52,13 @@ WATCHING = "/portrait.profile.v1.Profiles/WatchProfile"
 async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     """Put the service together and run it until it is told to stop."""
     clock, metrics, tenants = SystemClock(), Metrics(), Tenants.load(settings.tenants_file)
-    traces = await life.start(
-        Traces.exporting("profile", settings.otlp_endpoint, settings.trace_ratio).closing()
-    )
+    traces = await life.start(Traces.exporting("profile", settings.otlp_endpoint, settings.trace_ratio).closing())
     await life.start(metrics.serving(settings.host, settings.port_of_metrics))
     pool = await life.start(open_pool(settings.database_url, size=settings.database_connections))
     ranges = Ranges(pool, settings.range_events)
     await ranges.cover(clock.now())
     log = PostgresLog(LOG, settings.partitions, pool, clock, ranges)
+    clocks = TenantClocks(pool, tenants, clock)
     schemas = Schemas(pool, log, tenants, clock, metrics)
     calendars = {tenant.id: Calendar(tenant.zone, tenant.currency) for tenant in tenants}
     anchorings = {
@@ -72,7 +73,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     appender = Appender(log, metrics, settings.queue_events)
     appender.listeners += [compactor.count, lambda _, __: recorded.set()]
     quarantine = QuarantineStore(pool)
-    collecting = Collecting(tenants, schemas, appender, quarantine, clock, metrics, anchorings)
+    collecting = Collecting(tenants, schemas, appender, quarantine, clock, clocks, metrics, anchorings)
     broker = await life.start(Broker(settings.nats_url, name="profile-relay"))
     relay = Relay(log, broker, PostgresSavedPositions(pool, LOG), metrics, traces, wake=recorded)
 
@@ -107,7 +108,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
                     People(anchorings),
                     tenants,
                     calendars,
-                    clock,
+                    clocks,
                 ),
                 *log_services(log, pool, standings),
             ],

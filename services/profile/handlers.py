@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 import msgspec
+from portrait.log.v1 import event_pb2 as log_pb
 
 from libs.eventlog.append import Appender
 from libs.eventlog.compaction import Compactor
@@ -17,16 +18,16 @@ from libs.eventlog.projection import RETRACTED
 from libs.people.anchor import Anchoring
 from libs.people.identifiers import DEFAULT_RULES
 from libs.runtime.clock import Clock
-from libs.runtime.errors import NotFound
+from libs.runtime.errors import InvalidArgument, NotFound
 from libs.runtime.tenants import Tenants
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import traceparent_bytes
-from portrait.log.v1 import event_pb2 as log_pb
-from services.profile.domain.incoming import Intake, claims, no_usable_identifier
+from services.profile.clocks import TenantClocks
+from services.profile.domain.incoming import Intake, claims, no_usable_identifier, unverified_pairs
 from services.profile.domain.portrait import Portrait
 from services.profile.domain.rejection import Rejected
 from services.profile.projections import INTERACTION_RECORDED
-from services.profile.quarantine import QuarantineStore, quarantine_id
+from services.profile.quarantine import Quarantined, QuarantineStore, quarantine_id
 from services.profile.schemas import Schemas
 
 RETRACT_AT_ONCE: Final = 1_000
@@ -63,6 +64,7 @@ class Collecting:
     appender: Appender
     quarantine: QuarantineStore
     clock: Clock
+    clocks: TenantClocks
     metrics: Metrics
     anchorings: Mapping[str, Anchoring]
 
@@ -76,7 +78,9 @@ class Collecting:
         ]
         if rejected:
             await self._set_aside(batch, rejected)
-        places = iter(await self.appender.append([one for one in read if isinstance(one, NewEvent)]))
+        events = [one for one in read if isinstance(one, NewEvent)]
+        places = iter(await self.appender.append(events))
+        await self.clocks.follow(batch.tenant, events)
         results: list[Collected] = [
             Refusal(quarantine_id(batch.tenant, document), one) if isinstance(one, Rejected) else next(places)
             for document, one in zip(batch.documents, read, strict=True)
@@ -105,8 +109,12 @@ class Collecting:
             if isinstance(one, Rejected):
                 read.append(one)
                 continue
-            identified, refused = anchoring.identify(claims(one.said))
-            anchor = anchoring.anchor(identified)
+            pairs = unverified_pairs(one.said)
+            if pairs is not None:  # nearly all, and a good deal faster
+                anchor, refused = anchoring.anchor_of(pairs)
+            else:
+                identified, refused = anchoring.identify(claims(one.said))
+                anchor = anchoring.anchor(identified)
             if anchor is None:
                 read.append(no_usable_identifier(refused))
                 continue
@@ -148,17 +156,21 @@ class Mending:
     async def reprocess(self, tenant: str, items: Sequence[tuple[bytes, bytes]]) -> list[Collected]:
         """Collect (id, mended document or empty) once more; what is still bad stays under its id.
 
-        Raises `NotFound` for an id that does not wait, before anything is tried.
+        Raises `NotFound` for an id that does not wait and `InvalidArgument` for one named twice, before anything is
+        tried.
         """
         waiting = await self.quarantine.get(tenant, [id_ for id_, _ in items])
-        for id_, _ in items:
+        named: set[bytes] = set()
+        for index, (id_, _) in enumerate(items):
             if id_ not in waiting:
                 raise NotFound("quarantined interaction", id_.hex())
-        return [await self._again(tenant, id_, mended) for id_, mended in items]
+            if id_ in named:
+                raise InvalidArgument(f"items[{index}].quarantine_id", "is named twice")
+            named.add(id_)
+        return [await self._again(tenant, waiting[id_], mended) for id_, mended in items]
 
-    async def _again(self, tenant: str, id_: bytes, mended: bytes) -> Collected:
-        before = (await self.quarantine.get(tenant, [id_]))[id_]
-        document = mended or before.document
+    async def _again(self, tenant: str, before: Quarantined, mended: bytes) -> Collected:
+        id_, document = before.id, mended or before.document
         batch = Batch(tenant, [document], log_pb.Mode.ValueType(before.mode), before.import_id, request_id=id_.hex())
         (verdict,) = await self.collecting.collect(batch, validate_only=True)
         if isinstance(verdict, Refusal):

@@ -24,14 +24,18 @@ class Quarantined(msgspec.Struct, frozen=True):
     attempts: int
 
 
+# A producer's retry leaves what waits already alone: it may be half mended. What was let go waits anew.
 _ADD = """
-    INSERT INTO quarantine (tenant, quarantine_id, arrived_at, document, reason, field, message, mode,
+    INSERT INTO quarantine AS known (tenant, quarantine_id, arrived_at, document, reason, field, message, mode,
                             import_id, attempts)
     SELECT $1, id, $2, document, reason, field, message, $3, $4, 0
     FROM unnest($5::uuid[], $6::bytea[], $7::text[], $8::text[], $9::text[])
       AS new(id, document, reason, field, message)
     ON CONFLICT (tenant, quarantine_id) DO UPDATE
-    SET reason = excluded.reason, field = excluded.field, message = excluded.message, ended_at = NULL, ended_why = NULL"""
+    SET arrived_at = excluded.arrived_at, document = excluded.document, reason = excluded.reason, field = excluded.field,
+        message = excluded.message, mode = excluded.mode, import_id = excluded.import_id, attempts = 0,
+        ended_at = NULL, ended_why = NULL
+    WHERE known.ended_at IS NOT NULL"""
 
 _COLUMNS = """quarantine_id, arrived_at, document, reason, field, message, mode, import_id, attempts"""
 

@@ -77,9 +77,7 @@ class Portraits:
             await self._reach(moment)
         if moment.as_of is None and moment.known_at is None:
             return await self.reader.read([(tenant, key) for key in keys])
-        return [
-            await self.reader.read_at((tenant, key), as_of=moment.as_of, known_at=moment.known_at) for key in keys
-        ]
+        return [await self.reader.read_at((tenant, key), as_of=moment.as_of, known_at=moment.known_at) for key in keys]
 
     async def timeline(
         self,
@@ -136,4 +134,3 @@ class Portraits:
 
 def _when(recorded: Recorded) -> tuple[int, int]:
     return recorded.event.occurred_at_micros, recorded.position
-

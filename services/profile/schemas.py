@@ -67,12 +67,12 @@ class Schemas:
     async def publish(
         self, tenant: str, schema: Schema, *, etag: str, request_id: str, validate_only: bool
     ) -> tuple[Schema, list[str]]:
-        """Publish a schema and answer it as it then stands, with what changes; a repeated request changes nothing."""
+        """Publish a schema and answer it as it then stands, with what changes; a repeat is answered as the first was."""
         event_id = _event_id(tenant, request_id or f"{schema.name}\0{self.clock.now()}")
         while True:
             await self.refresh(tenant)
             if request_id and (document := await self.pool.fetchval(_ANSWERED, tenant, event_id)):
-                return msgspec.json.decode(document, type=Schema), []
+                return self._answered(tenant, msgspec.json.decode(document, type=Schema))
             history = self.of(tenant)
             _, standing, changes = history.publish(schema, self.clock.now(), etag)
             if validate_only or standing.revision == history.current.revision:
@@ -83,6 +83,12 @@ class Schemas:
                 continue  # another replica took the revision meanwhile: decide again on what stands now
             await self.refresh(tenant)
             return standing, changes
+
+    def _answered(self, tenant: str, published: Schema) -> tuple[Schema, list[str]]:
+        """What was answered when a schema was published: the same, decided on what stood before it."""
+        before = SchemaHistory(self.of(tenant).revisions[: published.revision])
+        _, standing, changes = before.publish(published, published.published_at or 0)
+        return standing, changes
 
     async def _record(self, tenant: str, event_id: bytes, schema: Schema) -> None:
         document = msgspec.json.encode(schema)

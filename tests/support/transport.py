@@ -76,9 +76,8 @@ class Memory:
                 self.positions.setdefault(batch.partition, []).extend(run)
         return verdict
 
-    @property
-    def total(self) -> int:
-        return sum(map(len, self.positions.values()))
+    async def has_more_than(self, events: int) -> bool:
+        return sum(map(len, self.positions.values())) > events
 
     async def holds_all_of(self, log: LogReader) -> bool:
         """Every event once, in order."""

@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping
 
-from libs.rpc.server import Service
-from libs.runtime.clock import Clock
-from libs.runtime.tenants import Tenants
 from portrait.profile.v1 import collector_service_pb2 as collector_pb
 from portrait.profile.v1 import collector_service_pb2_grpc as collector_rpc
 from portrait.profile.v1 import profiles_service_pb2 as profiles_pb
@@ -13,10 +10,14 @@ from portrait.profile.v1 import quarantine_service_pb2 as quarantine_pb
 from portrait.profile.v1 import quarantine_service_pb2_grpc as quarantine_rpc
 from portrait.profile.v1 import schemas_service_pb2 as schemas_pb
 from portrait.profile.v1 import schemas_service_pb2_grpc as schemas_rpc
+
+from libs.rpc.server import Service
+from libs.runtime.tenants import Tenants
 from services.profile.api.collector import HAND_VALIDATED, CollectorService
 from services.profile.api.profiles import ProfilesService
 from services.profile.api.quarantine import QuarantineService
 from services.profile.api.schemas import SchemasService
+from services.profile.clocks import TenantClocks
 from services.profile.domain.calendar import Calendar
 from services.profile.handlers import Collecting, Mending, Retracting
 from services.profile.quarantine import QuarantineStore
@@ -36,7 +37,7 @@ def profile_services(
     people: People,
     tenants: Tenants,
     calendars: Mapping[str, Calendar],
-    clock: Clock,
+    clocks: TenantClocks,
 ) -> list[Service]:
     """Everything that the profile service answers."""
     return [
@@ -48,7 +49,7 @@ def profile_services(
         Service(
             profiles_pb.DESCRIPTOR.services_by_name["Profiles"],
             profiles_rpc.add_ProfilesServicer_to_server,
-            ProfilesService(portraits, people, tenants, calendars, clock),
+            ProfilesService(portraits, people, tenants, calendars, clocks),
         ),
         Service(
             schemas_pb.DESCRIPTOR.services_by_name["Schemas"],

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import grpc
-
-from libs.rpc.caller import calling_tenant
-from libs.runtime.errors import InvalidArgument, TooLarge
 from portrait.log.v1 import event_pb2 as log_pb
 from portrait.profile.v1 import collector_service_pb2 as collector_pb
 from portrait.profile.v1 import collector_service_pb2_grpc as collector_rpc
-from services.profile.api.results import results
+
+from libs.rpc.caller import calling_tenant
+from libs.runtime.errors import InvalidArgument, TooLarge
+from services.profile.api.results import answered
 from services.profile.codec import interactions
 from services.profile.domain.incoming import event_id_of
 from services.profile.handlers import Batch, Collecting, Retracting
@@ -38,7 +38,7 @@ class CollectorService(collector_rpc.CollectorServicer):
     ) -> collector_pb.CollectResponse:
         batch = _batch(request)
         collected = await self._collecting.collect(batch, validate_only=request.validate_only)
-        return collector_pb.CollectResponse(results=results(collected))
+        return answered(collector_pb.CollectResponse(), collected)
 
     async def CollectStream(  # noqa: N802
         self, request_iterator: AsyncIterator[collector_pb.CollectStreamRequest], context: Context

@@ -6,6 +6,9 @@ from typing import Any, Final
 
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
+from portrait.log.v1 import event_pb2 as log_pb
+from portrait.profile.v1 import profiles_service_pb2 as pb
+from portrait.profile.v1 import profiles_service_pb2_grpc as rpc
 
 from libs.eventlog.event import partition_of
 from libs.eventlog.projection import Folded
@@ -13,18 +16,16 @@ from libs.people.identifiers import Claimed
 from libs.rpc.caller import calling_tenant
 from libs.rpc.masks import check_mask, masked
 from libs.rpc.pages import next_page, page_cursor
-from libs.runtime.clock import Clock
+from libs.runtime.clock import Micros
 from libs.runtime.errors import NotFound
 from libs.runtime.tenants import Tenants
-from portrait.log.v1 import event_pb2 as log_pb
-from portrait.profile.v1 import profiles_service_pb2 as pb
-from portrait.profile.v1 import profiles_service_pb2_grpc as rpc
+from services.profile.clocks import TenantClocks
 from services.profile.codec import portraits
 from services.profile.codec.times import micros_of
 from services.profile.domain.calendar import Calendar
 from services.profile.domain.portrait import Portrait
 from services.profile.domain.view import SECTIONS, Section, view
-from services.profile.queries import Moment, People, Portraits, TimelineCursor
+from services.profile.queries import NOW, Moment, People, Portraits, TimelineCursor
 
 PAGE: Final = 50
 BREATH_PROFILES: Final = 25
@@ -41,13 +42,13 @@ class ProfilesService(rpc.ProfilesServicer):
         people: People,
         tenants: Tenants,
         calendars: Mapping[str, Calendar],
-        clock: Clock,
+        clocks: TenantClocks,
     ) -> None:
         self._portraits = portraits_
         self._people = people
         self._tenants = tenants
         self._calendars = calendars
-        self._clock = clock
+        self._clocks = clocks
         self._partitions = portraits_.log.partitions
 
     async def GetProfile(  # noqa: N802
@@ -60,7 +61,8 @@ class ProfilesService(rpc.ProfilesServicer):
         (folded,) = await self._portraits.get(tenant, [key], moment)
         if folded.position == 0:
             raise NotFound("person", key.hex())
-        return pb.GetProfileResponse(profile=self._profile(tenant, key, folded, moment, request.field_mask))
+        now = await self._now(tenant, moment)
+        return pb.GetProfileResponse(profile=self._profile(tenant, key, folded, now, request.field_mask))
 
     async def BatchGetProfiles(  # noqa: N802
         self, request: pb.BatchGetProfilesRequest, context: Context
@@ -69,12 +71,11 @@ class ProfilesService(rpc.ProfilesServicer):
         check_mask(request.field_mask, pb.Profile.DESCRIPTOR)
         keys = [self._key(tenant, one, f"people[{index}]") for index, one in enumerate(request.people)]
         moment = _moment(request.at)
+        now = await self._now(tenant, moment)
         response = pb.BatchGetProfilesResponse()
-        for index, (key, folded) in enumerate(
-            zip(keys, await self._portraits.get(tenant, keys, moment), strict=True)
-        ):
+        for index, (key, folded) in enumerate(zip(keys, await self._portraits.get(tenant, keys, moment), strict=True)):
             if folded.position:
-                response.profiles.append(self._profile(tenant, key, folded, moment, request.field_mask))
+                response.profiles.append(self._profile(tenant, key, folded, now, request.field_mask))
             else:
                 response.profiles.add(person_id=key.hex())
             if index % BREATH_PROFILES == BREATH_PROFILES - 1:
@@ -106,7 +107,8 @@ class ProfilesService(rpc.ProfilesServicer):
         check_mask(request.field_mask, pb.Profile.DESCRIPTOR)
         key = self._key(tenant, request.person, "person")
         async for folded in self._portraits.changes(tenant, key):
-            yield pb.WatchProfileResponse(profile=self._profile(tenant, key, folded, Moment(), request.field_mask))
+            now = await self._now(tenant, NOW)
+            yield pb.WatchProfileResponse(profile=self._profile(tenant, key, folded, now, request.field_mask))
 
     def _key(self, tenant: str, person: pb.PersonReference, field: str) -> bytes:
         if person.WhichOneof("reference") == "person_id":
@@ -114,14 +116,16 @@ class ProfilesService(rpc.ProfilesServicer):
         one = person.identifier
         return self._people.key(tenant, Claimed(one.type, one.value, one.verified), f"{field}.identifier")
 
-    def _profile(
-        self, tenant: str, key: bytes, folded: Folded[Portrait], moment: Moment, mask: FieldMask
-    ) -> pb.Profile:
+    async def _now(self, tenant: str, moment: Moment) -> Micros:
+        """The moment at which windows end."""
+        return await self._clocks.now(tenant) if moment.as_of is None else moment.as_of
+
+    def _profile(self, tenant: str, key: bytes, folded: Folded[Portrait], now: Micros, mask: FieldMask) -> pb.Profile:
         partition = partition_of(key, self._partitions)
         calendar = self._calendars[tenant]
         shown = view(
             folded.state,
-            self._clock.now() if moment.as_of is None else moment.as_of,
+            now,
             calendar,
             self._tenants.get(tenant).source_ranks,
             lambda type_, value: self._people.normal(tenant, type_, value),

@@ -3,12 +3,12 @@
 from typing import Any, Final
 
 import grpc
+from portrait.profile.v1 import quarantine_service_pb2 as quarantine_pb
+from portrait.profile.v1 import quarantine_service_pb2_grpc as quarantine_rpc
 
 from libs.rpc.caller import calling_tenant
 from libs.rpc.pages import next_page, page_cursor
-from portrait.profile.v1 import quarantine_service_pb2 as quarantine_pb
-from portrait.profile.v1 import quarantine_service_pb2_grpc as quarantine_rpc
-from services.profile.api.results import results
+from services.profile.api.results import answered
 from services.profile.codec import interactions
 from services.profile.handlers import Mending
 from services.profile.quarantine import QuarantineStore
@@ -48,7 +48,7 @@ class QuarantineService(quarantine_rpc.QuarantineServicer):
     ) -> quarantine_pb.ReprocessResponse:
         items = [(bytes.fromhex(item.quarantine_id), item.document) for item in request.items]
         collected = await self._mending.reprocess(calling_tenant(), items)
-        return quarantine_pb.ReprocessResponse(results=results(collected))
+        return answered(quarantine_pb.ReprocessResponse(), collected)
 
     async def Discard(  # noqa: N802
         self, request: quarantine_pb.DiscardRequest, context: Context

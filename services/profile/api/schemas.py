@@ -3,11 +3,11 @@
 from typing import Any, Final
 
 import grpc
+from portrait.profile.v1 import schemas_service_pb2 as schemas_pb
+from portrait.profile.v1 import schemas_service_pb2_grpc as schemas_rpc
 
 from libs.rpc.caller import calling_tenant
 from libs.rpc.pages import next_page, page_cursor
-from portrait.profile.v1 import schemas_service_pb2 as schemas_pb
-from portrait.profile.v1 import schemas_service_pb2_grpc as schemas_rpc
 from services.profile.codec import schemas
 from services.profile.schemas import Schemas
 

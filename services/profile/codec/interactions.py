@@ -4,12 +4,11 @@ from typing import Any, Final
 
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
-
-from libs.eventlog.event import Appended
-from portrait.log.v1 import event_pb2 as log_pb
 from portrait.profile.v1 import collector_service_pb2 as collector_pb
 from portrait.profile.v1 import interaction_pb2 as interaction_pb
 from portrait.profile.v1 import quarantine_service_pb2 as quarantine_pb
+
+from libs.eventlog.event import Appended
 from services.profile.codec.times import timestamp
 from services.profile.codec.words import word
 from services.profile.domain.rejection import Rejected
@@ -24,7 +23,7 @@ def document_of(interaction: interaction_pb.Interaction) -> bytes:
     Free-form parts go over as they are: what is wrong with them is found where every document is read.
     """
     said: dict[str, Any] = {
-        "type": word(interaction_pb.InteractionType, interaction.type, "INTERACTION_TYPE_"),
+        "type": _word(interaction_pb.InteractionType, interaction.type, "INTERACTION_TYPE_"),
         "message_id": interaction.message_id,
         "event": interaction.event,
         "source": interaction.source,
@@ -48,12 +47,17 @@ def _consent(consent: interaction_pb.Consent) -> dict[str, str]:
         "purpose": consent.purpose,
         "channel": consent.channel,
         "address": consent.address,
-        "state": word(interaction_pb.ConsentState, consent.state, "CONSENT_STATE_"),
+        "state": _word(interaction_pb.ConsentState, consent.state, "CONSENT_STATE_"),
         "basis": consent.basis,
     }
     if consent.HasField("expires_at"):
         said["expires_at"] = _rfc3339(consent.expires_at)
     return said
+
+
+def _word(enum: Any, value: int, prefix: str) -> str:
+    """The word for an enum's value; for one that this release does not know its number, which no document may say."""
+    return word(enum, value, prefix) if value in enum.values() else str(value)
 
 
 def _rfc3339(time: Timestamp) -> str:
@@ -63,24 +67,21 @@ def _rfc3339(time: Timestamp) -> str:
         return f"{time.seconds}s"
 
 
-def recorded(place: Appended) -> collector_pb.CollectResult:
+def tell_place(result: collector_pb.CollectResult, place: Appended) -> None:
     """The result for an interaction that is in the log."""
-    position = log_pb.Position(partition=place.partition, position=place.position)
-    if not place.duplicate:
-        return collector_pb.CollectResult(outcome=collector_pb.OUTCOME_RECORDED, position=position)
-    return collector_pb.CollectResult(
-        outcome=collector_pb.OUTCOME_DUPLICATE, position=position, content_differs=place.differs
-    )
+    result.outcome = collector_pb.OUTCOME_DUPLICATE if place.duplicate else collector_pb.OUTCOME_RECORDED
+    position = result.position
+    position.partition, position.position = place.partition, place.position
+    if place.differs:
+        result.content_differs = True
 
 
-def quarantined(quarantine_id: bytes, why: Rejected) -> collector_pb.CollectResult:
-    """The result for an interaction that is not."""
-    return collector_pb.CollectResult(
-        outcome=collector_pb.OUTCOME_QUARANTINED,
-        rejection=collector_pb.Rejection(
-            quarantine_id=quarantine_id.hex(), reason=why.reason, field=why.field, message=why.message
-        ),
-    )
+def tell_why(result: collector_pb.CollectResult, quarantine_id: bytes, why: Rejected) -> None:
+    """The result for an interaction that is not; without an id if the request only validates."""
+    result.outcome = collector_pb.OUTCOME_QUARANTINED
+    rejection = result.rejection
+    rejection.quarantine_id, rejection.reason = quarantine_id.hex(), why.reason
+    rejection.field, rejection.message = why.field, why.message
 
 
 def in_quarantine(one: Quarantined) -> quarantine_pb.QuarantinedInteraction:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from typing import Any, Final
+from uuid import UUID
 
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
-
-from libs.eventlog.event import Recorded
 from portrait.log.v1 import event_pb2 as log_pb
 from portrait.profile.v1 import interaction_pb2 as interaction_pb
 from portrait.profile.v1 import profiles_service_pb2 as pb
+
+from libs.eventlog.event import Recorded
 from services.profile.codec.times import timestamp
 from services.profile.codec.words import number
 from services.profile.domain.calendar import Calendar
@@ -23,7 +24,12 @@ _LARGEST_EXACT: Final = 2**53
 
 
 def profile(
-    person_id: str, view: PortraitView, calendar: Calendar, *, contains: log_pb.Position, parked_at: log_pb.Position | None
+    person_id: str,
+    view: PortraitView,
+    calendar: Calendar,
+    *,
+    contains: log_pb.Position,
+    parked_at: log_pb.Position | None,
 ) -> pb.Profile:
     """A portrait as shown."""
     days = {one.last_day for one in view.affinities}
@@ -55,9 +61,7 @@ def profile(
             )
             for one in view.affinities
         ],
-        active_hours=[
-            pb.ActiveHour(weekday=one.weekday, hour=one.hour, count=one.count) for one in view.active_hours
-        ],
+        active_hours=[pb.ActiveHour(weekday=one.weekday, hour=one.hour, count=one.count) for one in view.active_hours],
         recent=[
             pb.TimelineEntry(event_id=event_id.hex(), event=event, occurred_at=timestamp(occurred_at), source=source)
             for occurred_at, event_id, event, source in view.recent
@@ -78,7 +82,7 @@ def entry(recorded: Recorded, partition: int) -> pb.TimelineEntry:
     said = read_interaction(event.payload)
     return pb.TimelineEntry(
         event_id=event.id.hex(),
-        message_id=said.message_id,
+        message_id=said.message_id or str(UUID(bytes=event.id)),  # the one that it was given, which names it too
         event=event_name(said),
         occurred_at=timestamp(event.occurred_at_micros),
         recorded_at=timestamp(recorded.recorded_at),

@@ -4,15 +4,6 @@ import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final, Literal
 
-# Digits after the point where they are not two: ISO 4217 list one, kept by the maintenance agency at six-group.com.
-_EXPONENTS: Final = {
-    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"), 0),
-    **dict.fromkeys(("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-    **dict.fromkeys(("CLF", "UYW"), 4),
-}
-_TWO: Final = 2
-
 LARGEST: Final = 2**53
 """Minor units in one amount; what claims more is a mistake, and beyond this floats skip whole numbers."""
 
@@ -33,11 +24,6 @@ class MoneyUnreadable(Exception):  # noqa: N818  says what is the case
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault)
         self.fault: Fault = fault
-
-
-def exponent_of(currency: str) -> int:
-    """Digits after the point of an ISO 4217 currency."""
-    return _EXPONENTS.get(currency, _TWO)
 
 
 def currency_code(said: object) -> str:

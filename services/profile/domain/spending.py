@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from libs.runtime.clock import Micros
+from libs.runtime.currencies import exponent_of
 from services.profile.domain import day_counts
 from services.profile.domain.activity import NO_FIRST, NO_LAST
 from services.profile.domain.day_counts import LARGEST_SUM, DayCounts
@@ -14,7 +15,6 @@ from services.profile.domain.money import (
     LARGEST,
     MoneyUnreadable,
     currency_code,
-    exponent_of,
     minor_product,
     minor_units,
 )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid
 
 from libs.eventlog.checkpoint import checkpoint_table
 from libs.eventlog.tables import log_tables, projection_tables
@@ -20,6 +20,13 @@ Table(
     Column("revision", Integer, primary_key=True, autoincrement=False),
     Column("event_id", Uuid, nullable=False),
     Column("document", LargeBinary, nullable=False),
+)
+
+Table(
+    "tenant_clocks",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("shows", BigInteger, nullable=False),
 )
 
 Table(

@@ -8,6 +8,5 @@ from libs.eventlog.jetstream import Broker
 
 @pytest.fixture
 async def broker(own_nats: NatsServer) -> AsyncIterator[Broker]:
-    broker = Broker(own_nats.url, name="test")
-    yield broker
-    await broker.close()
+    async with Broker(own_nats.url, name="test") as broker:
+        yield broker

@@ -111,7 +111,7 @@ async def test_a_store_wiped_in_mid_run_costs_nothing_but_time(
 ) -> None:
     async with running(relay_of(log, broker), consumer_of(log, broker, memory)):
         await append(log, 2_000)
-        await eventually(lambda: _holds(memory.total > 500))
+        await eventually(lambda: memory.has_more_than(500))
         await own_nats.kill()
         await own_nats.wipe_store()
         await append(log, 1_000, start=2_000)
@@ -126,7 +126,7 @@ async def test_a_stream_deleted_and_made_again_costs_nothing_but_time(
     async with running(relay_of(log, broker), consumer_of(log, broker, memory)):
         for start in range(0, 3_000, 1_000):
             await append(log, 1_000, start=start)
-            await eventually(lambda start=start: _holds(memory.total > start))
+            await eventually(lambda: memory.has_more_than(start))  # noqa: B023 - awaited in this turn
             await (await broker.jetstream()).delete_stream(stream_name(log.name))
         await eventually(lambda: memory.holds_all_of(log))
 
@@ -151,8 +151,7 @@ async def test_without_a_relay_the_owner_is_read(broker: Broker, log: MemoryLog,
 
 
 async def test_without_a_broker_the_owner_is_read(log: MemoryLog, memory: Memory) -> None:
-    broker = Broker("nats://127.0.0.1:9", name="test")
-    async with running(consumer_of(log, broker, memory)):
+    async with Broker("nats://127.0.0.1:9", name="test") as broker, running(consumer_of(log, broker, memory)):
         await append(log, 500)
         await eventually(lambda: memory.holds_all_of(log))
 
@@ -160,16 +159,18 @@ async def test_without_a_broker_the_owner_is_read(log: MemoryLog, memory: Memory
 async def test_of_two_replicas_with_the_same_partitions_one_is_undone(
     own_nats: NatsServer, broker: Broker, log: MemoryLog, memory: Memory
 ) -> None:
-    checkpoints, second = MemoryCheckpoints(), Broker(own_nats.url, name="second")
-    async with running(
-        relay_of(log, broker),
-        consumer_of(log, broker, memory, checkpoints),
-        consumer_of(log, second, memory, checkpoints),
+    checkpoints = MemoryCheckpoints()
+    async with (
+        Broker(own_nats.url, name="second") as second,
+        running(
+            relay_of(log, broker),
+            consumer_of(log, broker, memory, checkpoints),
+            consumer_of(log, second, memory, checkpoints),
+        ),
     ):
         for start in range(0, 5_000, 100):
             await append(log, 100, start=start)
         await eventually(lambda: memory.holds_all_of(log))
-    await second.close()
 
 
 async def test_events_that_are_refused_stay_at_the_front(broker: Broker, log: MemoryLog, memory: Memory) -> None:

@@ -45,12 +45,10 @@ async def test_a_relay_resumes_where_the_last_one_stopped(broker: Broker) -> Non
 
 async def test_racing_relays_publish_nothing_twice(own_nats: NatsServer, broker: Broker) -> None:
     log = memory_log()
-    rival = Broker(own_nats.url, name="rival")
-    async with running(relay_of(log, broker), relay_of(log, rival)):
+    async with Broker(own_nats.url, name="rival") as rival, running(relay_of(log, broker), relay_of(log, rival)):
         for start in range(0, 4_000, 100):
             await append(log, 100, start=start)
         await eventually(Stream(broker, log).reaches_the_heads)
-    await rival.close()
     assert await Stream(broker, log).is_whole()
 
 

@@ -21,7 +21,7 @@ from services.profile.domain.portrait import (
 from services.profile.domain.snapshot import decode, encode, fingerprint
 from tests.support.interactions import DAY, NOON, fact, facts, folded, identified, tracked
 
-thorough = settings(deadline=None, max_examples=150)
+thorough = settings(deadline=None, max_examples=80)
 portraits = facts(max_size=6).map(folded)
 
 

@@ -64,9 +64,9 @@ def test_what_is_below_the_level_is_not_logged(stream: StringIO) -> None:
 
 def test_an_error_is_logged_with_its_stack(stream: StringIO) -> None:
     try:
-        _ = os.environ["lost"]
+        _ = os.environ["LOST"]
     except KeyError:
         structlog.get_logger().exception("call_failed")
     record = json.loads(stream.getvalue())
-    assert "KeyError: 'lost'" in record["exception"]
+    assert "KeyError: 'LOST'" in record["exception"]
     assert stream.getvalue().count("\n") == 1

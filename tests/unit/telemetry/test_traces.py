@@ -70,10 +70,11 @@ def test_without_an_endpoint_nothing_is_recorded() -> None:
     assert extract(headers) == extract(None) == b""
 
 
-def test_with_an_endpoint_spans_are_recorded_for_it() -> None:
-    traces = Traces.exporting("test", "http://127.0.0.1:9")
-    with traces.call_span("/portrait.X/Do", PARENT):
-        assert traceparent_bytes()[:16].hex() == PARENT[3:35]
+def test_with_an_endpoint_spans_are_made() -> None:
+    # Of no trace, so that nothing is sent to an endpoint that is not there.
+    traces = Traces.exporting("test", "http://127.0.0.1:9", ratio=0.0)
+    with traces.closing(), traces.call_span("/portrait.X/Do", None) as span:
+        assert span is not None
 
 
 def test_a_trace_that_is_not_sampled_leaves_no_bytes() -> None:

@@ -176,6 +176,48 @@ class EventBatch(_message.Message):
 Global___EventBatch: _TypeAlias = EventBatch  # noqa: Y015
 
 @_typing.final
+class SealedEventBatch(_message.Message):
+    """The same as `EventBatch` on the wire, with its events left as bytes: for programs that pass batches on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOG_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
+    FIRST_POSITION_FIELD_NUMBER: _builtins.int
+    RECORDED_AT_MICROS_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    log: _builtins.str
+    """As in EventBatch."""
+    partition: _builtins.int
+    """As in EventBatch."""
+    first_position: _builtins.int
+    """As in EventBatch."""
+    @_builtins.property
+    def recorded_at_micros(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """As in EventBatch."""
+
+    @_builtins.property
+    def events(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Serialized events."""
+
+    def __init__(
+        self,
+        *,
+        log: _builtins.str = ...,
+        partition: _builtins.int = ...,
+        first_position: _builtins.int = ...,
+        recorded_at_micros: _abc.Iterable[_builtins.int] | None = ...,
+        events: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "first_position", b"first_position", "log", b"log", "partition", b"partition", "recorded_at_micros", b"recorded_at_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealedEventBatch: _TypeAlias = SealedEventBatch  # noqa: Y015
+
+@_typing.final
 class Position(_message.Message):
     """A place in a log: what a write answers with, and what a read can wait for."""
 

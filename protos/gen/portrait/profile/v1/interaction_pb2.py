@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%portrait/profile/v1/interaction.proto\x12\x13portrait.profile.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x02\n\x0bInteraction\x12\x1c\n\nmessage_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12>\n\x04type\x18\x02 \x01(\x0e\x32$.portrait.profile.v1.InteractionTypeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\x05\x65vent\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12/\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x06source\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12>\n\x0bidentifiers\x18\x06 \x03(\x0b\x32\x1f.portrait.profile.v1.IdentifierB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x12\n\nproperties\x18\x07 \x01(\x0c\x12\x0e\n\x06traits\x18\x08 \x01(\x0c\x12\x0f\n\x07\x63ontext\x18\t \x01(\x0c\x12\x38\n\x08\x63onsents\x18\n \x03(\x0b\x32\x1c.portrait.profile.v1.ConsentB\x08\xbaH\x05\x92\x01\x02\x10@\"R\n\nIdentifier\x12\x17\n\x04type\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@\x12\x19\n\x05value\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x04\x12\x10\n\x08verified\x18\x03 \x01(\x08\"\xe3\x01\n\x07\x43onsent\x12\x1a\n\x07purpose\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@\x12\x1a\n\x07\x63hannel\x18\x02 \x01(\tB\t\xbaH\x06r\x04 \x01(@\x12\x19\n\x07\x61\x64\x64ress\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x04\x12<\n\x05state\x18\x04 \x01(\x0e\x32!.portrait.profile.v1.ConsentStateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\x05\x62\x61sis\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12.\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xde\x01\n\x0fInteractionType\x12 \n\x1cINTERACTION_TYPE_UNSPECIFIED\x10\x00\x12\x1a\n\x16INTERACTION_TYPE_TRACK\x10\x01\x12\x1d\n\x19INTERACTION_TYPE_IDENTIFY\x10\x02\x12\x19\n\x15INTERACTION_TYPE_PAGE\x10\x03\x12\x1b\n\x17INTERACTION_TYPE_SCREEN\x10\x04\x12\x1a\n\x16INTERACTION_TYPE_GROUP\x10\x05\x12\x1a\n\x16INTERACTION_TYPE_ALIAS\x10\x06*\x7f\n\x0c\x43onsentState\x12\x1d\n\x19\x43ONSENT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ONSENT_STATE_GRANTED\x10\x01\x12\x18\n\x14\x43ONSENT_STATE_DENIED\x10\x02\x12\x1b\n\x17\x43ONSENT_STATE_WITHDRAWN\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%portrait/profile/v1/interaction.proto\x12\x13portrait.profile.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x03\n\x0bInteraction\x12\x1c\n\nmessage_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12>\n\x04type\x18\x02 \x01(\x0e\x32$.portrait.profile.v1.InteractionTypeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\x05\x65vent\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12/\n\x0boccurred_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x06source\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12\x43\n\x0bidentifiers\x18\x06 \x03(\x0b\x32\x1f.portrait.profile.v1.IdentifierB\r\xbaH\n\x92\x01\x07\x10@\"\x03\xd8\x01\x03\x12\x12\n\nproperties\x18\x07 \x01(\x0c\x12\x0e\n\x06traits\x18\x08 \x01(\x0c\x12\x0f\n\x07\x63ontext\x18\t \x01(\x0c\x12\x38\n\x08\x63onsents\x18\n \x03(\x0b\x32\x1c.portrait.profile.v1.ConsentB\x08\xbaH\x05\x92\x01\x02\x10@\"R\n\nIdentifier\x12\x17\n\x04type\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@\x12\x19\n\x05value\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x04\x12\x10\n\x08verified\x18\x03 \x01(\x08\"\xe3\x01\n\x07\x43onsent\x12\x1a\n\x07purpose\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@\x12\x1a\n\x07\x63hannel\x18\x02 \x01(\tB\t\xbaH\x06r\x04 \x01(@\x12\x19\n\x07\x61\x64\x64ress\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x04\x12<\n\x05state\x18\x04 \x01(\x0e\x32!.portrait.profile.v1.ConsentStateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\x05\x62\x61sis\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12.\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xde\x01\n\x0fInteractionType\x12 \n\x1cINTERACTION_TYPE_UNSPECIFIED\x10\x00\x12\x1a\n\x16INTERACTION_TYPE_TRACK\x10\x01\x12\x1d\n\x19INTERACTION_TYPE_IDENTIFY\x10\x02\x12\x19\n\x15INTERACTION_TYPE_PAGE\x10\x03\x12\x1b\n\x17INTERACTION_TYPE_SCREEN\x10\x04\x12\x1a\n\x16INTERACTION_TYPE_GROUP\x10\x05\x12\x1a\n\x16INTERACTION_TYPE_ALIAS\x10\x06*\x7f\n\x0c\x43onsentState\x12\x1d\n\x19\x43ONSENT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ONSENT_STATE_GRANTED\x10\x01\x12\x18\n\x14\x43ONSENT_STATE_DENIED\x10\x02\x12\x1b\n\x17\x43ONSENT_STATE_WITHDRAWN\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,7 +42,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INTERACTION'].fields_by_name['source']._loaded_options = None
   _globals['_INTERACTION'].fields_by_name['source']._serialized_options = b'\272H\005r\003(\200\001'
   _globals['_INTERACTION'].fields_by_name['identifiers']._loaded_options = None
-  _globals['_INTERACTION'].fields_by_name['identifiers']._serialized_options = b'\272H\005\222\001\002\020@'
+  _globals['_INTERACTION'].fields_by_name['identifiers']._serialized_options = b'\272H\n\222\001\007\020@\"\003\330\001\003'
   _globals['_INTERACTION'].fields_by_name['consents']._loaded_options = None
   _globals['_INTERACTION'].fields_by_name['consents']._serialized_options = b'\272H\005\222\001\002\020@'
   _globals['_IDENTIFIER'].fields_by_name['type']._loaded_options = None
@@ -59,14 +59,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONSENT'].fields_by_name['state']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_CONSENT'].fields_by_name['basis']._loaded_options = None
   _globals['_CONSENT'].fields_by_name['basis']._serialized_options = b'\272H\005r\003(\200\002'
-  _globals['_INTERACTIONTYPE']._serialized_start=824
-  _globals['_INTERACTIONTYPE']._serialized_end=1046
-  _globals['_CONSENTSTATE']._serialized_start=1048
-  _globals['_CONSENTSTATE']._serialized_end=1175
+  _globals['_INTERACTIONTYPE']._serialized_start=829
+  _globals['_INTERACTIONTYPE']._serialized_end=1051
+  _globals['_CONSENTSTATE']._serialized_start=1053
+  _globals['_CONSENTSTATE']._serialized_end=1180
   _globals['_INTERACTION']._serialized_start=125
-  _globals['_INTERACTION']._serialized_end=507
-  _globals['_IDENTIFIER']._serialized_start=509
-  _globals['_IDENTIFIER']._serialized_end=591
-  _globals['_CONSENT']._serialized_start=594
-  _globals['_CONSENT']._serialized_end=821
+  _globals['_INTERACTION']._serialized_end=512
+  _globals['_IDENTIFIER']._serialized_start=514
+  _globals['_IDENTIFIER']._serialized_end=596
+  _globals['_CONSENT']._serialized_start=599
+  _globals['_CONSENT']._serialized_end=826
 # @@protoc_insertion_point(module_scope)

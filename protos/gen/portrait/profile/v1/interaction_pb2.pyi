@@ -124,7 +124,7 @@ class Interaction(_message.Message):
 
     @_builtins.property
     def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Identifier]:
-        """Who did it; at least one must be usable."""
+        """Who did it; at least one must be usable. Those that are not are left out, whatever is wrong with them."""
 
     @_builtins.property
     def consents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Consent]:

@@ -67,11 +67,11 @@ class ReadAt(_message.Message):
     """With at_least: wait until that write's identifiers are resolved too; needs the identity service."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """What had happened by then (by occurred_at); absent means no bound."""
+        """What had happened by then (by occurred_at), from 1900 to 9999; absent means no bound."""
 
     @_builtins.property
     def known_at(self) -> _timestamp_pb2.Timestamp:
-        """What was known by then (by recorded_at); absent means no bound."""
+        """What was known by then (by recorded_at), from 1900 to 9999; absent means no bound."""
 
     @_builtins.property
     def at_least(self) -> _event_pb2.Position:

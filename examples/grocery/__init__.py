@@ -1,0 +1,1 @@
+"""A supermarket with member cards: a year of baskets, campaigns and coupons."""

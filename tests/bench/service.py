@@ -1,0 +1,185 @@
+"""`collect_to_portrait`, `freshness` and `profile_read`: the profile service under load, everything included."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+import grpc
+import grpc.aio
+from portrait.ops.v1 import projections_service_pb2 as ops_pb
+from portrait.ops.v1 import projections_service_pb2_grpc as ops_rpc
+from portrait.profile.v1 import interaction_pb2 as interaction_pb
+from portrait.profile.v1 import profiles_service_pb2 as profiles_pb
+from portrait.profile.v1 import profiles_service_pb2_grpc as profiles_rpc
+
+from libs.eventlog.database import open_pool
+from tests.bench.load import SEED, message_ids, request, templates
+from tests.bench.preload import member
+from tests.bench.report import Figure, percentile, work
+from tests.bench.shop import Shop
+
+COLLECT: Final = "/portrait.profile.v1.Collector/Collect"
+IN_FLIGHT: Final = 12
+PREPARED: Final = 600
+
+
+async def collect_to_portrait(shop: Shop, seconds: float = 60.0) -> None:
+    """As many batches of 500 as the service takes, in a closed loop."""
+    batch = 500
+    work("collect_to_portrait", seed=SEED, people=shop.people, batch=batch, in_flight=IN_FLIGHT, seconds=seconds)
+    async with _channel(shop) as channel, open_pool(shop.database, size=1) as pool:
+        collect = channel.unary_unary(COLLECT)
+        requests = Requests(shop, batch)
+        await _closed_loop(collect, requests, 5.0)  # caches and connections warm up
+        backlog_before = await _backlog(channel)
+        heads, cpu, began = await _recorded(pool), shop.cpu(), time.perf_counter()
+        await _closed_loop(collect, requests, seconds)
+        elapsed = time.perf_counter() - began
+        events = await _recorded(pool) - heads
+        spent = {name: (seconds_ - cpu[name]) / events * 1e6 for name, seconds_ in shop.cpu().items()}
+        backlog = await _backlog(channel)
+        memory = shop.memory_mb()
+    shares = ", ".join(f"{name} {value:.1f}" for name, value in spent.items())
+    Figure("collect_to_portrait", "events_per_s", events / elapsed, "events/s", target=22_000).print()
+    Figure(
+        "collect_to_portrait", "cpu_us_per_event", sum(spent.values()), "µs", target=65, better="lower", detail=shares
+    ).print()
+    resident = ", ".join(f"{name} {value:.0f}" for name, value in memory.items())
+    Figure("collect_to_portrait", "rss_mb", memory["profile"], "MB", detail=resident).print()
+    Figure(
+        "collect_to_portrait", "backlog", backlog, "events", target=max(backlog_before, 32_000), better="lower"
+    ).print()
+
+
+async def freshness(shop: Shop, seconds: float = 30.0) -> None:
+    """5,000 events/s in batches of 100; from a batch's sending until a probing GetProfile shows it."""
+    batch, rate = 100, 5_000
+    work("freshness", seed=SEED, rate=rate, batch=batch, seconds=seconds)
+    delays: list[float] = []
+    async with _channel(shop) as channel:
+        collect, profiles = channel.unary_unary(COLLECT), profiles_rpc.ProfilesStub(channel)
+        requests = Requests(shop, batch)
+        turn = 0
+
+        async def send() -> None:
+            nonlocal turn
+            turn += 1
+            if turn % 5:
+                await collect(requests.next())
+                return
+            person = requests.chance.randrange(shop.people)
+            before = (await profiles.GetProfile(_one(person))).profile.interactions
+            began = time.perf_counter()
+            sending = asyncio.ensure_future(collect(requests.next(first=person)))
+            while (await profiles.GetProfile(_one(person))).profile.interactions == before:
+                await asyncio.sleep(0.002)
+            delays.append((time.perf_counter() - began) * 1000)
+            await sending
+
+        await _at_rate(send, rate / batch, seconds)
+    Figure("freshness", "p50_ms", percentile(delays, 0.5), "ms", better="lower").print()
+    Figure("freshness", "p95_ms", percentile(delays, 0.95), "ms", target=50, better="lower").print()
+    Figure("freshness", "p99_ms", percentile(delays, 0.99), "ms", target=150, better="lower").print()
+
+
+async def profile_read(shop: Shop, seconds: float = 30.0) -> None:
+    """500 GetProfile/s while 2,000 events/s flow; then 200 profiles in one call."""
+    work("profile_read", seed=SEED, reads=500, events=2_000, seconds=seconds)
+    delays: list[float] = []
+    batches: list[float] = []
+    async with _channel(shop) as channel, _channel(shop) as other:
+        collect, profiles = other.unary_unary(COLLECT), profiles_rpc.ProfilesStub(channel)
+        requests = Requests(shop, 100)
+
+        async def send() -> None:
+            await collect(requests.next())
+
+        async def read() -> None:
+            began = time.perf_counter()
+            await profiles.GetProfile(_one(requests.chance.randrange(shop.people)))
+            delays.append((time.perf_counter() - began) * 1000)
+
+        async def read_many() -> None:
+            people = requests.chance.sample(range(shop.people), 200)
+            began = time.perf_counter()
+            await profiles.BatchGetProfiles(
+                profiles_pb.BatchGetProfilesRequest(people=[_one(person).person for person in people])
+            )
+            batches.append((time.perf_counter() - began) * 1000)
+
+        await asyncio.gather(_at_rate(send, 20, seconds), _at_rate(read, 500, seconds))
+        await asyncio.gather(_at_rate(send, 20, seconds / 3), _at_rate(read_many, 2, seconds / 3))
+    Figure("profile_read", "p50_ms", percentile(delays, 0.5), "ms", better="lower").print()
+    Figure("profile_read", "p99_ms", percentile(delays, 0.99), "ms", target=10, better="lower").print()
+    Figure("profile_read", "batch_200_ms", percentile(batches, 0.5), "ms", target=50, better="lower").print()
+
+
+class Requests:
+    """Requests of fresh interactions of people chosen uniformly; some are prepared so that sending is cheap."""
+
+    def __init__(self, shop: Shop, batch: int) -> None:
+        self.chance = random.Random(SEED)
+        self._people = shop.people
+        self._batch = batch
+        now = datetime.now(UTC).isoformat()
+        self._shapes = templates(self.chance, [now])
+
+    def next(self, first: int | None = None) -> bytes:
+        """One request; its first interaction is of a given person if one is named."""
+        shapes, people, chance = self._shapes, self._people, self.chance.random
+        last = len(shapes)
+        ids = message_ids(time.time_ns() // 1_000_000, self._batch)
+        documents = [shapes[int(chance() * last)].document(id_, int(chance() * people)) for id_ in ids]
+        if first is not None:
+            (id_,) = message_ids(time.time_ns() // 1_000_000, 1)
+            documents[0] = shapes[0].document(id_, first)
+        return request(documents)
+
+
+async def _closed_loop(collect: Callable[[bytes], Awaitable[bytes]], requests: Requests, seconds: float) -> None:
+    end = time.perf_counter() + seconds
+
+    async def one() -> None:
+        while time.perf_counter() < end:
+            try:
+                await collect(requests.next())
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                    raise
+                await asyncio.sleep(0.05)
+
+    await asyncio.gather(*(one() for _ in range(IN_FLIGHT)))
+
+
+async def _at_rate(call: Callable[[], Coroutine[None, None, None]], per_second: float, seconds: float) -> None:
+    """Start calls on schedule, whether or not earlier ones have ended; raises what the first that failed did."""
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as running:
+        for turn in range(int(per_second * seconds)):
+            await asyncio.sleep(max(0.0, began + turn / per_second - time.perf_counter()))
+            running.create_task(call())
+
+
+async def _backlog(channel: grpc.aio.Channel) -> int:
+    answer = await ops_rpc.ProjectionsStub(channel).ListProjections(ops_pb.ListProjectionsRequest())
+    return sum(one.lag_events for one in answer.projections)
+
+
+async def _recorded(pool: object) -> int:
+    return int(await pool.fetchval("SELECT sum(position)::bigint FROM log_heads"))  # type: ignore[attr-defined]
+
+
+def _one(person: int) -> profiles_pb.GetProfileRequest:
+    identifier = interaction_pb.Identifier(type="member_no", value=member(person))
+    return profiles_pb.GetProfileRequest(person=profiles_pb.PersonReference(identifier=identifier))
+
+
+@asynccontextmanager
+async def _channel(shop: Shop) -> AsyncIterator[grpc.aio.Channel]:
+    options = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
+    async with grpc.aio.insecure_channel(shop.address, options=options) as channel:
+        yield channel

@@ -1,0 +1,83 @@
+"""The stack that service benchmarks run against, with a shop preloaded, and its processes' CPU time."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import psutil
+
+from libs.devstack.stack import Stack
+from libs.eventlog.database import open_pool
+from libs.eventlog.ranges import Ranges
+from tests.bench.preload import preload
+from tests.bench.report import work
+
+PEOPLE: Final = int(os.environ.get("PORTRAIT_BENCH_PEOPLE", "200000"))
+PARTITIONS: Final = 8
+POSTGRES: Final = {"shared_buffers": "2GB"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A running stack whose profile service knows `people` people."""
+
+    stack: Stack
+    people: int
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.stack.services['profile'].port}"
+
+    @property
+    def database(self) -> str:
+        return self.stack.postgres.dsn("profile", "profile")
+
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds so far by program, children included; the load generator is none of them."""
+        return {name: _cpu(pid) for name, pid in self._programs().items()}
+
+    def memory_mb(self) -> dict[str, float]:
+        """Proportional memory by program in MB."""
+        return {name: _memory(pid) / 1e6 for name, pid in self._programs().items()}
+
+    def _programs(self) -> dict[str, int]:
+        programs = {"postgres": self.stack.postgres.pid, "nats": self.stack.nats.pid}
+        programs |= {name: service.pid for name, service in self.stack.services.items()}
+        return {name: pid for name, pid in programs.items() if pid is not None}
+
+
+@asynccontextmanager
+async def open_shop(people: int = PEOPLE) -> AsyncIterator[Shop]:
+    """Start everything, preload it, and go on as after a restart."""
+    async with Stack(postgres_settings=POSTGRES) as stack:
+        shop = Shop(stack, people)
+        service = stack.services["profile"]
+        await service.stop()
+        async with open_pool(shop.database, size=1) as pool:
+            await Ranges(pool).cover(time.time_ns() // 1000)
+        began = time.perf_counter()
+        events = await preload(shop.database, people=people, partitions=PARTITIONS)
+        work("preload", people=people, interactions=events, seconds=round(time.perf_counter() - began))
+        await service.start()
+        yield shop
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def _cpu(pid: int) -> float:
+    total = 0.0
+    for process in _family(pid):
+        times = process.cpu_times()
+        total += times.user + times.system
+    own = psutil.Process(pid).cpu_times()  # children that have ended count as their parent's
+    return total + own.children_user + own.children_system
+
+
+def _memory(pid: int) -> float:
+    return float(sum(process.memory_full_info().pss for process in _family(pid)))

@@ -1,0 +1,73 @@
+"""The demo as somebody runs it: as a process of its own, on a part of the data small enough to wait for."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[3]
+DEMO = (sys.executable, "-m", "examples.grocery.demo", "--households", "20")
+ENDS_WITHIN = 60
+
+
+class Run:
+    """Runs of the demo that would leave their litter in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(self) -> subprocess.Popen[str]:
+        """The demo, its output in pipes."""
+        environment = {**os.environ, "TMPDIR": str(self.folder)}
+        pipe = subprocess.PIPE
+        return subprocess.Popen(DEMO, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True, encoding="utf-8")
+
+    def left_behind(self) -> list[str]:
+        """Files, and processes that know of the folder."""
+        processes = [" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"])]
+        return [str(one) for one in self.folder.iterdir()] + [one for one in processes if str(self.folder) in one]
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    # Directly under /tmp: paths of Unix sockets are short, and every account has to pass.
+    with TemporaryDirectory(prefix="demo-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        yield Run(folder)
+
+
+def test_the_demo_ends_well_tells_everything_and_leaves_nothing(run: Run) -> None:
+    demo = run.start()
+    told, complaints = demo.communicate(timeout=ENDS_WITHIN)
+    assert demo.returncode == 0, complaints
+    for sentence in (
+        "✓ 1,590 interactions recorded",
+        "✓ 20 portraits hold what the till's 1,473 baskets say, to the cent: USD 44,597.86",
+        "✓ both are what the till says of those days",
+        "WRONG_TYPE",
+        "✓ mended and recorded",
+        "✓ the portrait is as if it had never been sent",
+        "✓ Everything is as it should be",
+    ):
+        assert sentence in told
+    assert "\x1b" not in told + complaints, "control characters where no terminal is"
+    assert run.left_behind() == []
+
+
+def test_a_demo_that_is_interrupted_leaves_nothing_either(run: Run) -> None:
+    demo = run.start()
+    assert demo.stdout is not None
+    while "up in" not in demo.stdout.readline():
+        assert demo.poll() is None
+    demo.send_signal(signal.SIGINT)
+    _, complaints = demo.communicate(timeout=ENDS_WITHIN)
+    assert demo.returncode == 130
+    assert "Traceback" not in complaints
+    assert run.left_behind() == []

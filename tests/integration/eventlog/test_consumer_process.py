@@ -1,0 +1,159 @@
+import asyncio
+import os
+import random
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import asyncpg
+import pytest
+from portrait.log.v1 import log_service_pb2 as log_pb
+from portrait.log.v1 import log_service_pb2_grpc as log_rpc
+
+from libs.devstack.nats import NatsServer
+from libs.devstack.postgres import PostgresServer
+from libs.eventlog.jetstream import Broker
+from libs.eventlog.memory import MemoryLog
+from libs.eventlog.service import LogService, consumes_nothing
+from libs.rpc.credentials import DevelopmentCredential
+from libs.rpc.server import Service, serve
+from libs.telemetry.metrics import Metrics
+from libs.telemetry.traces import Traces
+from tests.support.transport import PARTITIONS, append, eventually, memory_log, relay_of, running
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    return memory_log()
+
+
+@pytest.fixture
+async def owner(log: MemoryLog) -> AsyncIterator[str]:
+    """The address of a service that owns the log."""
+    service = LogService(log, consumes_nothing)
+    async with serve(
+        [Service(log_pb.DESCRIPTOR.services_by_name["Log"], log_rpc.add_LogServicer_to_server, service)],
+        host="127.0.0.1",
+        port=0,
+        authenticator=DevelopmentCredential({"demo"}),
+        metrics=Metrics(),
+        traces=Traces.off(),
+        drain_seconds=1,
+    ) as server:
+        yield f"127.0.0.1:{server.port}"
+
+
+@asynccontextmanager
+async def reference_consumer(database: str, nats_url: str, owner: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A replica of the reference consumer; killed at the end of the block."""
+    environment = {
+        "PORTRAIT_REFERENCE_DATABASE_URL": database,
+        "PORTRAIT_REFERENCE_NATS_URL": nats_url,
+        "PORTRAIT_REFERENCE_SOURCE": owner,
+        "PORTRAIT_REFERENCE_PARTITIONS": str(PARTITIONS),
+        "PORTRAIT_REFERENCE_LOG_LEVEL": "warning",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.support.reference_consumer", env={**os.environ, **environment}
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def counted(database: str) -> tuple[int, int, int]:
+    """Events counted, changes recorded, and distinct causes of those changes."""
+    try:
+        connection = await asyncpg.connect(database, timeout=2)
+        try:
+            row = await connection.fetchrow(
+                "SELECT (SELECT coalesce(sum(count), 0)::bigint FROM counts), (SELECT count(*) FROM log), "
+                "(SELECT count(DISTINCT event_id) FROM message_ids)"
+            )
+        finally:
+            await connection.close()
+    except (asyncpg.PostgresError, OSError):
+        return (0, 0, 0)
+    return (row[0], row[1], row[2]) if row else (0, 0, 0)
+
+
+def all_counted(database: str, events: int) -> Callable[[], Awaitable[bool]]:
+    """Whether every event was counted and told of, once."""
+
+    async def check() -> bool:
+        return await counted(database) == (events, events, events)
+
+    return check
+
+
+async def test_a_consumer_killed_again_and_again_counts_every_event_once(
+    own_nats: NatsServer, broker: Broker, database: str, log: MemoryLog, owner: str
+) -> None:
+    seed = random.randrange(1 << 32)
+    chance = random.Random(seed)
+    sent = 0
+    async with running(relay_of(log, broker)):
+        for _ in range(4):
+            async with reference_consumer(database, own_nats.url, owner):
+                life = chance.uniform(1.2, 2.5)
+                for _ in range(10):
+                    await append(log, 300, start=sent)
+                    sent += 300
+                    await asyncio.sleep(life / 10)
+        async with reference_consumer(database, own_nats.url, owner):
+            await eventually(all_counted(database, sent), within=40)
+    print(f"seed {seed}")  # noqa: T201 - shown when the test fails
+
+
+async def test_two_replicas_and_a_wiped_broker_count_every_event_once(
+    own_nats: NatsServer, broker: Broker, database: str, log: MemoryLog, owner: str
+) -> None:
+    async with AsyncExitStack() as replicas, running(relay_of(log, broker)):
+        for _ in range(2):
+            await replicas.enter_async_context(reference_consumer(database, own_nats.url, owner))
+        await append(log, 2_000)
+        await eventually(all_counted(database, 2_000), within=40)
+        await own_nats.kill()
+        await own_nats.wipe_store()
+        await append(log, 1_000, start=2_000)
+        await own_nats.start()
+        for start in range(3_000, 6_000, 100):
+            await append(log, 100, start=start)
+            await asyncio.sleep(0.01)
+        await eventually(all_counted(database, 6_000), within=40)
+
+
+async def test_a_database_that_was_gone_is_waited_for(
+    own_nats: NatsServer, broker: Broker, durable_postgres: PostgresServer, log: MemoryLog, owner: str
+) -> None:
+    await durable_postgres.create_database("reference", role="reference")
+    database = durable_postgres.dsn("reference", role="reference")
+    async with (
+        running(relay_of(log, broker)),
+        reference_consumer(database, own_nats.url, owner) as process,
+    ):
+        await append(log, 1_000)
+        await eventually(all_counted(database, 1_000), within=40)
+        await durable_postgres.kill()
+        await append(log, 1_000, start=1_000)
+        await asyncio.sleep(3)
+        assert process.returncode is None
+        await durable_postgres.start()
+        await eventually(all_counted(database, 2_000), within=40)
+
+
+async def test_a_stopped_consumer_ends_well_and_has_told_how_far_it_came(
+    own_nats: NatsServer, broker: Broker, database: str, log: MemoryLog, owner: str
+) -> None:
+    async with running(relay_of(log, broker)), reference_consumer(database, own_nats.url, owner) as process:
+        await append(log, 500)
+        await eventually(all_counted(database, 500), within=40)
+        process.terminate()
+        assert await process.wait() == 0
+    connection = await asyncpg.connect(database)
+    rows = await connection.fetch("SELECT partition, position FROM checkpoints WHERE log = 'interactions'")
+    await connection.close()
+    assert dict(map(tuple, rows)) == await log.heads()

@@ -1,0 +1,98 @@
+"""The reference consumer as a process: `python -m tests.support.reference_consumer`, told by its environment."""
+
+import asyncio
+import sys
+
+from portrait.log.v1 import log_service_pb2 as log_pb
+from portrait.log.v1 import log_service_pb2_grpc as log_rpc
+from pydantic import Field
+
+from libs.eventlog.checkpoint import PostgresCheckpoints, PostgresSavedPositions, consumed
+from libs.eventlog.consumer import Consumer
+from libs.eventlog.database import open_pool
+from libs.eventlog.jetstream import Broker
+from libs.eventlog.log_source import GrpcLogSource
+from libs.eventlog.postgres import PostgresLog
+from libs.eventlog.ranges import Ranges
+from libs.eventlog.relay import Relay
+from libs.eventlog.service import LogService
+from libs.rpc.client import channel
+from libs.rpc.credentials import DevelopmentCredential
+from libs.rpc.server import Service, serve
+from libs.runtime.clock import SystemClock
+from libs.runtime.lifecycle import Lifecycle, run
+from libs.runtime.settings import ServiceSettings, settings_of, settings_or_exit
+from libs.runtime.tenants import Tenants
+from libs.telemetry.logs import start_logs
+from libs.telemetry.metrics import Metrics
+from libs.telemetry.traces import Traces
+from tests.support.reference_consumer.counts import CONSUMER, LOG, Counts
+from tests.support.reference_consumer.tables import prepare
+
+
+class ReferenceSettings(ServiceSettings):
+    """Settings of the reference consumer."""
+
+    model_config = settings_of("reference")
+
+    source: str = Field(description="host:port of the service whose log is consumed")
+    source_log: str = Field(default="interactions", description="name of that log")
+    partitions: int = Field(default=8, ge=1, description="partitions of that log, and of the own one")
+
+
+async def live(life: Lifecycle, settings: ReferenceSettings) -> None:
+    """Put the service together and run it until it is told to stop."""
+    clock, metrics, partitions = SystemClock(), Metrics(), settings.partitions
+    await prepare(settings.database_url, partitions)
+    traces = await life.start(Traces.exporting("reference", settings.otlp_endpoint).closing())
+    await life.start(metrics.serving(settings.host, settings.port_of_metrics))
+    pool = await life.start(open_pool(settings.database_url))
+    ranges = Ranges(pool)
+    await ranges.cover(clock.now())
+    log = PostgresLog(LOG, partitions, pool, clock, ranges)
+    broker = await life.start(Broker(settings.nats_url, name="reference"))
+    owner = await life.start(channel(settings.source))
+    consumer = Consumer(
+        CONSUMER,
+        settings.source_log,
+        range(partitions),
+        checkpoints=PostgresCheckpoints(pool, CONSUMER, settings.source_log),
+        handler=Counts(log).fold,
+        broker=broker,
+        source=GrpcLogSource(owner, settings.source_log),
+        metrics=metrics,
+        traces=traces,
+    )
+
+    async def keep_covered() -> None:
+        while True:
+            await asyncio.sleep(60)
+            await ranges.cover(clock.now())
+
+    life.background("consumer", consumer.run())
+    life.background("relay", Relay(log, broker, PostgresSavedPositions(pool, LOG), metrics, traces).run())
+    life.background("ranges", keep_covered())
+    service = LogService(log, lambda: consumed(pool))
+    await life.start(
+        serve(
+            [Service(log_pb.DESCRIPTOR.services_by_name["Log"], log_rpc.add_LogServicer_to_server, service)],
+            host=settings.host,
+            port=settings.port,
+            authenticator=DevelopmentCredential({tenant.id for tenant in Tenants.load(settings.tenants_file)}),
+            metrics=metrics,
+            traces=traces,
+            drain_seconds=settings.drain_seconds,
+        )
+    )
+    await life.until_stopped()
+
+
+def main() -> int:
+    """Run until told to stop."""
+    settings = settings_or_exit(ReferenceSettings)
+    start_logs("reference", settings.log_level, settings.log_form)
+    return run(lambda life: live(life, settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
