@@ -16,13 +16,14 @@ from examples.grocery.conversion import TENANT, ZONE
 from examples.grocery.shop import Shop
 from examples.grocery.story import Story
 from libs.cli.calling import Calling, console
-from libs.cli.errors import INTERRUPTED, explained
+from libs.cli.errors import explained
 from libs.cli.texts import lasting
 from libs.devstack.signals import ended_by_signals
 from libs.devstack.stack import Stack
 from libs.rpc.client import channel
 
 HOUSEHOLDS: Final = 300
+INTERRUPTED: Final = 130  # what shells answer for a program that Ctrl-C ended
 TRACEBACK: Final = "PORTRAIT_TRACEBACK"  # set, it shows where an error comes from
 
 

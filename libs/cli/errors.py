@@ -4,7 +4,7 @@ CommandFailed
 ├── BadInput     an argument or a file is not what it must be; exit status 2, as for a wrong option
 └── NotThere     what a command needs does not exist or does not run
 """
-# ruff: noqa: N818  # errors are named for what is wrong
+# errors are named for what is wrong
 
 import grpc
 import typer
@@ -14,7 +14,6 @@ from libs.rpc.client import ErrorDetails, details_of
 from libs.runtime.tenants import TenantsInvalid
 
 MOST_VIOLATIONS = 3
-INTERRUPTED = 130  # what shells answer for a program that Ctrl-C ended
 
 
 class CommandFailed(Exception):
@@ -42,6 +41,8 @@ def explained(error: BaseException) -> tuple[str, int]:
     match error:
         case CommandFailed():
             return str(error), error.status
+        case typer.Abort():
+            return "nothing was done", 1
         case typer.TyperException():
             return _usage(error), error.exit_code
         case grpc.aio.AioRpcError():
@@ -57,7 +58,8 @@ def refusal(details: ErrorDetails) -> str:
     if details.code == "UNAVAILABLE" and not details.reason:
         return "the service does not answer"  # gRPC's own words tell of sockets
     sentence = " ".join(details.message.split()) or "the call failed"
-    told = [f"{field}: {problem}" for field, problem in details.violations.items() if field and field not in sentence]
+    told = [f"{field}: {problem}" for field, problem in details.violations.items() if field]
+    told = [one for one in told if one not in sentence]
     more = f" ({'; '.join(told[:MOST_VIOLATIONS])})" if told else ""
     return f"{sentence}{more} [{details.reason or details.code}]"
 

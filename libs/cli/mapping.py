@@ -17,7 +17,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
@@ -203,10 +203,3 @@ def _parser(form: str) -> Callable[[str], datetime]:
 
 def _in(when: datetime, zone: tzinfo | None) -> datetime:
     return when.replace(tzinfo=zone) if zone and not when.tzinfo else when
-
-
-def example() -> Iterator[str]:
-    """The example above, line by line, for help."""
-    for line in (__doc__ or "").splitlines():
-        if line.startswith("    "):
-            yield line[4:]

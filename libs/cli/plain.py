@@ -126,8 +126,11 @@ def _fill(message: Message, data: Any, where: str, path: str) -> None:
 def _set(message: Message, field: FieldDescriptor, value: Any, where: str, at: str) -> None:
     if field.message_type is not None:
         _fill(getattr(message, field.name), value, where, at)
-    else:
+        return
+    try:
         setattr(message, field.name, _scalar(field, value, where, at))
+    except ValueError as error:  # a number that the field has no room for
+        raise BadInput(where, f"{at}: {error}") from None
 
 
 def _add(message: Message, field: FieldDescriptor, value: Any, where: str, at: str) -> None:
@@ -149,7 +152,7 @@ def _scalar(field: FieldDescriptor, value: Any, where: str, at: str) -> Any:
 
 def _number(enum: EnumDescriptor, value: Any, where: str, at: str) -> int:
     words = {word(enum, one.number): one.number for one in enum.values if one.number}
-    if value not in words:
+    if not isinstance(value, str) or value not in words:
         raise BadInput(where, f"{at} is none of {', '.join(words)}: {value!r}{_nearest(str(value), words)}")
     return words[value]
 

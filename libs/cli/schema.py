@@ -10,7 +10,7 @@ A file holds one schema or several (`---` between them), with the fields of the 
     money_flow: order               # or refund
     properties:
       - {name: total, type: number, role: amount, required: true}
-      - {name: products[].price, type: number, role: price}
+      - {name: "products[].price", type: number, role: price}
 """
 
 from collections.abc import Iterator

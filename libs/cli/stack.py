@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -11,9 +11,7 @@ from rich.table import Table
 from libs.cli.calling import console
 from libs.cli.commands import OutputOption, in_help
 from libs.cli.where import DATA, Data
-from libs.devstack import commands
 from libs.devstack.folder import StackState
-from libs.devstack.stack import Ports
 from libs.devstack.supervisor import Condition
 
 LOOKS = {"serving": "[green]●[/]", "starting": "[yellow]○[/]", "restarting": "[yellow]↻[/]", "stopped": "[dim]○[/]"}
@@ -29,7 +27,7 @@ def add(app: typer.Typer) -> None:
 def up(
     *,
     data: Data = DATA,
-    ports: Annotated[Ports, typer.Option(help="The published ports, or free ones.")] = "default",
+    ports: Annotated[Literal["default", "free"], typer.Option(help="The published ports, or free ones.")] = "default",
     tenants: Annotated[
         Path | None, typer.Option(help="Tenants document; default: the one that Portrait ships.", exists=True)
     ] = None,
@@ -37,6 +35,8 @@ def up(
     output: OutputOption = "table",
 ) -> None:
     """Start PostgreSQL, NATS and every service, and keep them running."""
+    from libs.devstack import commands
+
     shown = console()
 
     def report(condition: Condition) -> None:
@@ -58,6 +58,8 @@ def up(
 
 def down(*, data: Data = DATA, output: OutputOption = "table") -> None:
     """Stop what `up` started, and wait until it is gone. The data stay."""
+    from libs.devstack import commands
+
     stopped = commands.down(data)
     if output == "json":
         typer.echo(json.dumps({"stopped": stopped}))

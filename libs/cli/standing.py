@@ -13,15 +13,16 @@ from portrait.ops.v1 import projections_service_pb2 as ops_pb
 from portrait.ops.v1.projections_service_pb2_grpc import ProjectionsStub
 from portrait.profile.v1 import quarantine_service_pb2 as quarantine_pb
 from portrait.profile.v1.quarantine_service_pb2_grpc import QuarantineStub
-from prometheus_client.parser import text_string_to_metric_families
 
 from libs.cli.calling import Calling
 from libs.devstack.folder import Running, StackState
 from libs.devstack.ports import LOOPBACK, METRICS_OFFSET
 from libs.devstack.service import is_serving
 from libs.rpc.client import channel
+from libs.telemetry.metrics import MetricName
 
 ANSWER_WITHIN = 2.0  # seconds; status is asked most when something hangs
+RELAY_LAG: MetricName = "portrait_relay_lag_events"
 SERVERS = ("postgres", "nats")
 
 Answer = TypeVar("Answer")
@@ -99,15 +100,9 @@ def _relay_lag(metrics_port: int) -> int | None:
     """Events recorded and not yet published, as the service's metrics say."""
     try:
         with urlopen(f"http://{LOOPBACK}:{metrics_port}/metrics", timeout=ANSWER_WITHIN) as answer:
-            families = text_string_to_metric_families(answer.read().decode())
-            return next(
-                (
-                    int(sample.value)
-                    for one in families
-                    if one.name == "portrait_relay_lag_events"
-                    for sample in one.samples
-                ),
-                None,
-            )
+            lines = answer.read().decode().splitlines()
     except (OSError, ValueError):
         return None
+    # A line of Prometheus's text form is the name with its labels, a blank and the value.
+    lags = [float(line.rpartition(" ")[2]) for line in lines if line.startswith(RELAY_LAG)]
+    return int(sum(lags)) if lags else None

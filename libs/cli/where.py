@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 import yaml
 
-from libs.devstack.commands import status
-from libs.devstack.folder import StackState
+from libs.devstack.folder import DataFolder, StackState
 from libs.devstack.ports import DEFAULT_PORTS, LOOPBACK
 from libs.runtime.tenants import SHIPPED
 
@@ -31,7 +30,7 @@ def address_of(service: str, stack: StackState | None) -> str:
 
 def running_stack(data: Path) -> StackState | None:
     """What runs on a data folder."""
-    return status(data) if data.is_dir() else None
+    return DataFolder(data).read() if data.is_dir() else None
 
 
 def answers_here(address: str, stack: StackState | None) -> bool:

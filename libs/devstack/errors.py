@@ -9,7 +9,7 @@ DevstackError
 └── NotInstalled      a wheel that brings a server is missing
 """
 
-# ruff: noqa: N818  # errors are named for what is wrong; that they are errors shows where they are raised
+# errors are named for what is wrong; that they are errors shows where they are raised
 
 from pathlib import Path
 

@@ -25,7 +25,7 @@ class Step:
     new: int
 
 
-class Fenced(Exception):  # noqa: N818 - says what happened to us; nothing is wrong
+class Fenced(Exception):
     """Somebody else moved one of our checkpoints: read them again and go on from there."""
 
 

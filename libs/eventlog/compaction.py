@@ -9,10 +9,12 @@ from typing import Final, Generic, Protocol
 
 import structlog
 
+from libs.eventlog.database import UNREACHABLE
 from libs.eventlog.event import Appended, NewEvent
 from libs.eventlog.lazy import LazyReader
 from libs.eventlog.projection import State
 from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
+from libs.runtime.errors import Unavailable
 from libs.telemetry.metrics import Metrics
 
 TAIL_EVENTS: Final = 16
@@ -21,6 +23,8 @@ SLICE_KEYS: Final = 8
 CALM_BACKLOG: Final = 2_000
 SWEEP_SECONDS: Final = 10.0
 BREATH_SECONDS: Final = 0.01
+
+AWAY: Final = (*UNREACHABLE, Unavailable, TimeoutError)
 RETRY_SECONDS: Final = 1.0
 
 
@@ -109,7 +113,7 @@ class Compactor(Generic[State]):
             await self._compact([self._due.popleft() for _ in range(min(BATCH_KEYS, len(self._due)))])
 
     async def _compact_forever(self) -> None:
-        log = structlog.get_logger()
+        log, name = structlog.get_logger(), self.reader.projection.name
         while True:
             await self._wake.wait()
             began, due_since = perf_counter(), self._due_since
@@ -118,18 +122,28 @@ class Compactor(Generic[State]):
                 self._wake.clear()
             try:
                 await self._compact(keys)
-            except Exception as error:  # noqa: BLE001  the log keeps everything; compaction may come later
-                log.warning("compaction_delayed", projection=self.reader.projection.name, error=repr(error))
+            except AWAY as error:  # the log keeps everything; compaction may come later
+                log.warning("compaction_delayed", projection=name, error=repr(error))
                 self.request(keys)
                 self._due_since = due_since
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            name = self.reader.projection.name
+            except Exception:  # noqa: BLE001  one key that can't be stored must not hold up the others
+                await self._compact_singly(keys)
             self.metrics.fold_seconds.labels(name).observe(perf_counter() - began)
             self.metrics.projection_lag_events.labels(name).set(len(self._due) * self.tail_events)
+            self.metrics.projection_lag_seconds.labels(name).set(self.lag_seconds)
             self.metrics.heartbeat(f"compaction:{name}")
             if len(self._due) < CALM_BACKLOG:  # reads and appends go first while there is no need to hurry
                 await asyncio.sleep(perf_counter() - began)
+
+    async def _compact_singly(self, keys: Sequence[KeyOfTenant]) -> None:
+        log = structlog.get_logger()
+        for tenant, key in keys:
+            try:
+                await self._compact([(tenant, key)])
+            except Exception:
+                log.exception("key_not_compacted", tenant=tenant, key=key.hex())
 
     async def _compact(self, keys: Sequence[KeyOfTenant]) -> None:
         stored = await self.reader.snapshots.load(keys)
@@ -173,6 +187,7 @@ class Compactor(Generic[State]):
                         self._remember((tenant, key), tail)
                     self.request(await self.horizons.parked())
                     counted = True
+                self.metrics.dead_letters.labels(self.reader.projection.name).set(len(await self.horizons.parked()))
                 stragglers = await self.horizons.stragglers()
                 for start in range(0, len(stragglers), BATCH_KEYS):
                     await self._compact(stragglers[start : start + BATCH_KEYS])

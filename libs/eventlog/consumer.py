@@ -46,7 +46,7 @@ class Goal:
     seen_at: float
 
 
-class Refused(Exception):  # noqa: N818 - a verdict on its way to whoever acts on it
+class Refused(Exception):
     """A handler did not fold what it was given; the transaction is undone."""
 
     def __init__(self, verdict: Retry | Park) -> None:

@@ -158,7 +158,7 @@ def varint(value: int) -> bytes:
 
 def _varint(value: int) -> bytes:
     out = bytearray()
-    while value > 0x7F:
+    while value > 0x7F:  # noqa: PLR2004  seven bits a byte
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)

@@ -128,7 +128,7 @@ class PostgresLog:
             "log", source=log_rows(placed, recorded_at), columns=LOG_COLUMNS, format="binary"
         )
         # Sorted, so that two appends that share ids but no partition never wait for each other in a circle.
-        placed_by_id = sorted(placed, key=lambda place: place[2].id)
+        placed_by_id = sorted(placed, key=lambda place: (place[2].id, place[2].tenant))
         await connection.copy_to_table(
             "message_ids",
             source=message_id_rows(placed_by_id, recorded_at),

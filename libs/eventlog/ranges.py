@@ -7,7 +7,7 @@ import asyncpg
 
 SECOND: Final = 1_000_000
 SHORTEST: Final = 600 * SECOND
-LONGEST: Final = 7 * 86_400 * SECOND
+LONGEST: Final = 86_400 * SECOND
 _FOREVER_AGO: Final = 0
 _LOCK: Final = 0x504F5254  # advisory lock of whoever creates ranges
 
@@ -16,7 +16,7 @@ _LOCK: Final = 0x504F5254  # advisory lock of whoever creates ranges
 class Ranges:
     """Keeps a range ready for every moment that an append may be stamped with.
 
-    The next range is as long as `events` take at the pace of the last one, between ten minutes and a week: an index
+    The next range is as long as `events` take at the pace of the last one, between ten minutes and a day: an index
     that is written at random places must stay small enough for memory.
     """
 

@@ -54,9 +54,7 @@ class LogService(log_rpc.LogServicer):
         self._log = log
         self._consumed = consumed
 
-    async def ReadLog(  # noqa: N802
-        self, request: log_pb.ReadLogRequest, context: Context
-    ) -> AsyncIterator[log_pb.ReadLogResponse]:
+    async def ReadLog(self, request: log_pb.ReadLogRequest, context: Context) -> AsyncIterator[log_pb.ReadLogResponse]:
         if request.partition >= self._log.partitions:
             raise InvalidArgument("partition", f"the log has {self._log.partitions} partitions")
         caller = current_caller()
@@ -90,18 +88,14 @@ class LogService(log_rpc.LogServicer):
             positions=[one.position for one in recorded],
         )
 
-    async def ReadKey(  # noqa: N802
-        self, request: log_pb.ReadKeyRequest, context: Context
-    ) -> AsyncIterator[log_pb.ReadKeyResponse]:
+    async def ReadKey(self, request: log_pb.ReadKeyRequest, context: Context) -> AsyncIterator[log_pb.ReadKeyResponse]:
         after = min(max(request.from_position, 1) - 1, LAST_POSITION)
         recorded = await self._log.read_key(calling_tenant(), request.key, after=after)
         partition = partition_of(request.key, self._log.partitions)
         for start in range(0, len(recorded), PAGE):
             yield log_pb.ReadKeyResponse(batch=self._of(partition, recorded[start : start + PAGE]))
 
-    async def GetHeads(  # noqa: N802
-        self, request: log_pb.GetHeadsRequest, context: Context
-    ) -> log_pb.GetHeadsResponse:
+    async def GetHeads(self, request: log_pb.GetHeadsRequest, context: Context) -> log_pb.GetHeadsResponse:
         consumed = await self._consumed()
         return log_pb.GetHeadsResponse(
             log=self._log.name,
@@ -119,7 +113,7 @@ class ProjectionsService(ops_rpc.ProjectionsServicer):
         self._pool = pool
         self._standings = standings
 
-    async def ListProjections(  # noqa: N802
+    async def ListProjections(
         self, request: ops_pb.ListProjectionsRequest, context: Context
     ) -> ops_pb.ListProjectionsResponse:
         response = ops_pb.ListProjectionsResponse()
@@ -135,7 +129,7 @@ class ProjectionsService(ops_rpc.ProjectionsServicer):
             )
         return response
 
-    async def ListDeadLetters(  # noqa: N802
+    async def ListDeadLetters(
         self, request: ops_pb.ListDeadLettersRequest, context: Context
     ) -> ops_pb.ListDeadLettersResponse:
         limit = request.page_size or PAGE

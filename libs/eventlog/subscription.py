@@ -25,7 +25,7 @@ _PULL_EXPIRED: Final = "408"
 _BYTES_REACHED: Final = "Message Size Exceeds MaxBytes"
 
 
-class Lost(Exception):  # noqa: N818 - an observation, not a fault
+class Lost(Exception):
     """The pull consumer is gone, or silent for so long that it must be."""
 
 

@@ -7,8 +7,10 @@ from typing import Final
 import asyncpg
 import structlog
 
+from libs.eventlog.database import UNREACHABLE
 from libs.eventlog.ranges import Ranges
 from libs.runtime.clock import SECOND, Clock
+from libs.runtime.errors import Unavailable
 from libs.telemetry.metrics import Metrics
 
 PAUSE_SECONDS: Final = 30.0
@@ -37,7 +39,7 @@ class Upkeep:
             try:
                 await self.ranges.cover(self.clock.now())
                 forgotten = await self.forget()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (*UNREACHABLE, asyncpg.PostgresError, Unavailable) as error:
                 log.warning("upkeep_delayed", error=repr(error))
                 forgotten = 0
             self.metrics.heartbeat("upkeep")

@@ -29,8 +29,3 @@ class Keyring:
         NUL parts them, which no kind or type contains: no two triples are spelled alike.
         """
         return hmac.digest(self._secret, f"identifier\0{kind}\0{type}\0{value}".encode(), "sha256")[:KEY_BYTES]
-
-
-def partition_of(key: bytes, partitions: int) -> int:
-    """The partition of a key, the same in every process: Python's own `hash` is salted per process."""
-    return int.from_bytes(key[:8], "big") % partitions

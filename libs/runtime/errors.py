@@ -16,7 +16,7 @@
 
 `reason` names the error on the wire and never changes; `retryable` says that the very same request may be repeated.
 """
-# ruff: noqa: N818  # errors are named for what is wrong, as gRPC's codes are; that they are errors shows where raised
+# errors are named for what is wrong, as gRPC's codes are; that they are errors shows where raised
 
 from typing import ClassVar
 

@@ -21,7 +21,7 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 log = structlog.get_logger(__name__)
 
 
-class BackgroundFailed(Exception):  # noqa: N818  # named for what happened, as Portrait's other errors are
+class BackgroundFailed(Exception):  # named for what happened, as Portrait's other errors are
     """A background task ended with an error, and a service without it is none; the cause says why."""
 
     def __init__(self, name: str) -> None:
@@ -105,7 +105,6 @@ def run(live: Callable[[Lifecycle], Awaitable[None]]) -> int:
 
     0 after a signal, 1 after an error, which is logged.
     """
-
     # What modules made at import lives for ever, and hot paths make garbage without cycles: look for it rarely.
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)

@@ -18,7 +18,7 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 _METRICS_PORT_OFFSET = 1000
 
 
-class SettingsInvalid(ValueError):  # noqa: N818  # named for what is wrong, as Portrait's other errors are
+class SettingsInvalid(ValueError):  # named for what is wrong, as Portrait's other errors are
     """The environment does not make sense; every line names a variable."""
 
 

@@ -28,7 +28,7 @@ _OPTIONAL: Final = frozenset({"clock", "clock_ceiling", "source_ranks"})
 _SHORTEST_LIVE_SECRET: Final = 32
 
 
-class TenantsInvalid(ValueError):  # noqa: N818  # named for what is wrong, as the errors beside it
+class TenantsInvalid(ValueError):  # named for what is wrong, as the errors beside it
     """A tenants document can't be used; names the file and the path inside it."""
 
     def __init__(self, file: Path, path: str, message: str) -> None:

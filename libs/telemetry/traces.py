@@ -6,6 +6,7 @@ Attribute names follow OpenTelemetry's semantic conventions for RPC.
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import islice
 from typing import Final, Literal
 
 from opentelemetry import trace
@@ -80,13 +81,19 @@ class Traces:
         )
 
     def batch_span(self, name: BatchSpan, links: Sequence[bytes] = ()) -> AbstractContextManager[Span | None]:
-        """The span of work on a batch, linked to the spans that its events came from (binary traceparents)."""
+        """The span of work on a batch, linked to the spans that its events came from (binary traceparents).
+
+        It is part of the trace of the first of them, and so recorded if that is.
+        """
         if self._tracer is None:
             return _NO_SPAN
         origins = dict.fromkeys(origin for origin in links if origin)
-        contexts = [span_context_from(origin) for origin in list(origins)[:_MOST_LINKS]]
+        known = [span for span in map(span_context_from, islice(origins, _MOST_LINKS)) if span]
         return self._tracer.start_as_current_span(
-            name, kind=SpanKind.INTERNAL, links=[Link(context) for context in contexts if context]
+            name,
+            context=_continuing(known[0]) if known else None,
+            kind=SpanKind.INTERNAL,
+            links=[Link(span) for span in known],
         )
 
     def flush(self) -> None:

@@ -16,6 +16,7 @@ from libs.eventlog.lazy import LazyReader
 from libs.eventlog.migrations import migrate
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.ranges import Ranges
+from libs.eventlog.readiness import follow_database
 from libs.eventlog.relay import Relay
 from libs.eventlog.service import Standing, log_services
 from libs.eventlog.snapshots import PostgresSnapshots
@@ -95,7 +96,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     life.background("relay", relay.run())
     life.background("watch", watch.run())
     life.background("upkeep", Upkeep(pool, ranges, clock, settings.message_id_days, metrics).run())
-    await life.start(
+    server = await life.start(
         serve(
             [
                 *profile_services(
@@ -122,6 +123,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
             endless={WATCHING},
         )
     )
+    life.background("readiness", follow_database(server, pool))
     await life.until_stopped()
 
 

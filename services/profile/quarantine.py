@@ -32,9 +32,9 @@ _ADD = """
     FROM unnest($5::uuid[], $6::bytea[], $7::text[], $8::text[], $9::text[])
       AS new(id, document, reason, field, message)
     ON CONFLICT (tenant, quarantine_id) DO UPDATE
-    SET arrived_at = excluded.arrived_at, document = excluded.document, reason = excluded.reason, field = excluded.field,
-        message = excluded.message, mode = excluded.mode, import_id = excluded.import_id, attempts = 0,
-        ended_at = NULL, ended_why = NULL
+    SET arrived_at = excluded.arrived_at, document = excluded.document, reason = excluded.reason,
+        field = excluded.field, message = excluded.message, mode = excluded.mode, import_id = excluded.import_id,
+        attempts = 0, ended_at = NULL, ended_why = NULL
     WHERE known.ended_at IS NOT NULL"""
 
 _COLUMNS = """quarantine_id, arrived_at, document, reason, field, message, mode, import_id, attempts"""

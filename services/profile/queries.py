@@ -128,7 +128,7 @@ class Portraits:
         partition, position = moment.at_least or (0, 0)
         if partition >= self.log.partitions:
             raise InvalidArgument("at.at_least.partition", f"the log has {self.log.partitions} partitions")
-        while (await self.log.heads())[partition] < position:
+        while (await self.log.heads())[partition] < position:  # noqa: ASYNC110  it may be another replica's append
             await asyncio.sleep(HEAD_POLL_SECONDS)
 
 

@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 import structlog
 
+from libs.eventlog.database import UNREACHABLE
 from libs.eventlog.event import Envelope
 from libs.eventlog.postgres import PostgresLog
 from libs.people.keys import Keyring
@@ -59,7 +60,7 @@ class Schemas:
             try:
                 for tenant in self.tenants:
                     await self.refresh(tenant.id)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (*UNREACHABLE, asyncpg.PostgresError) as error:
                 log.warning("schemas_not_refreshed", error=repr(error))
             self.metrics.heartbeat("schemas")
             await asyncio.sleep(REFRESH_SECONDS)
@@ -67,7 +68,7 @@ class Schemas:
     async def publish(
         self, tenant: str, schema: Schema, *, etag: str, request_id: str, validate_only: bool
     ) -> tuple[Schema, list[str]]:
-        """Publish a schema and answer it as it then stands, with what changes; a repeat is answered as the first was."""
+        """Publish a schema and answer how it then stands and what changes; a repeat is answered as the first was."""
         event_id = _event_id(tenant, request_id or f"{schema.name}\0{self.clock.now()}")
         while True:
             await self.refresh(tenant)

@@ -1,7 +1,6 @@
 """What the profile service can be told by its environment."""
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
 from libs.runtime.settings import Port, ServiceSettings, settings_of
 
@@ -9,7 +8,7 @@ from libs.runtime.settings import Port, ServiceSettings, settings_of
 class ProfileSettings(ServiceSettings):
     """Settings of the profile service; `python -m services.profile --help` lists them."""
 
-    model_config: SettingsConfigDict = settings_of("profile")
+    model_config = settings_of("profile")
 
     port: Port = Field(default=7101, description="port of the gRPC server; 0 takes a free one")
     partitions: int = Field(

@@ -24,7 +24,8 @@ from tests.bench.shop import Shop
 
 COLLECT: Final = "/portrait.profile.v1.Collector/Collect"
 IN_FLIGHT: Final = 12
-PREPARED: Final = 600
+
+Collect = Callable[[bytes], Awaitable[bytes]]
 
 
 async def collect_to_portrait(shop: Shop, seconds: float = 60.0) -> None:
@@ -32,7 +33,7 @@ async def collect_to_portrait(shop: Shop, seconds: float = 60.0) -> None:
     batch = 500
     work("collect_to_portrait", seed=SEED, people=shop.people, batch=batch, in_flight=IN_FLIGHT, seconds=seconds)
     async with _channel(shop) as channel, open_pool(shop.database, size=1) as pool:
-        collect = channel.unary_unary(COLLECT)
+        collect: Collect = channel.unary_unary(COLLECT)
         requests = Requests(shop, batch)
         await _closed_loop(collect, requests, 5.0)  # caches and connections warm up
         backlog_before = await _backlog(channel)
@@ -61,7 +62,8 @@ async def freshness(shop: Shop, seconds: float = 30.0) -> None:
     work("freshness", seed=SEED, rate=rate, batch=batch, seconds=seconds)
     delays: list[float] = []
     async with _channel(shop) as channel:
-        collect, profiles = channel.unary_unary(COLLECT), profiles_rpc.ProfilesStub(channel)
+        collect: Collect = channel.unary_unary(COLLECT)
+        profiles = profiles_rpc.ProfilesStub(channel)
         requests = Requests(shop, batch)
         turn = 0
 
@@ -75,7 +77,7 @@ async def freshness(shop: Shop, seconds: float = 30.0) -> None:
             before = (await profiles.GetProfile(_one(person))).profile.interactions
             began = time.perf_counter()
             sending = asyncio.ensure_future(collect(requests.next(first=person)))
-            while (await profiles.GetProfile(_one(person))).profile.interactions == before:
+            while (await profiles.GetProfile(_one(person))).profile.interactions == before:  # noqa: ASYNC110  a probe
                 await asyncio.sleep(0.002)
             delays.append((time.perf_counter() - began) * 1000)
             await sending
@@ -92,7 +94,8 @@ async def profile_read(shop: Shop, seconds: float = 30.0) -> None:
     delays: list[float] = []
     batches: list[float] = []
     async with _channel(shop) as channel, _channel(shop) as other:
-        collect, profiles = other.unary_unary(COLLECT), profiles_rpc.ProfilesStub(channel)
+        collect: Collect = other.unary_unary(COLLECT)
+        profiles = profiles_rpc.ProfilesStub(channel)
         requests = Requests(shop, 100)
 
         async def send() -> None:
@@ -140,7 +143,7 @@ class Requests:
         return request(documents)
 
 
-async def _closed_loop(collect: Callable[[bytes], Awaitable[bytes]], requests: Requests, seconds: float) -> None:
+async def _closed_loop(collect: Collect, requests: Requests, seconds: float) -> None:
     end = time.perf_counter() + seconds
 
     async def one() -> None:

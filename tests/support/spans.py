@@ -22,7 +22,7 @@ class SpanReceiver:
         add(self, self._server)
         self.endpoint = f"http://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
 
-    async def Export(self, request: Any, context: Any) -> Any:  # noqa: N802  # gRPC names it
+    async def Export(self, request: Any, context: Any) -> Any:  # gRPC names it
         async with self._arrived:
             for resource in request.resource_spans:
                 for scope in resource.scope_spans:

@@ -33,22 +33,18 @@ class CollectorService(collector_rpc.CollectorServicer):
         self._collecting = collecting
         self._retracting = retracting
 
-    async def Collect(  # noqa: N802
-        self, request: collector_pb.CollectRequest, context: Context
-    ) -> collector_pb.CollectResponse:
+    async def Collect(self, request: collector_pb.CollectRequest, context: Context) -> collector_pb.CollectResponse:
         batch = _batch(request)
         collected = await self._collecting.collect(batch, validate_only=request.validate_only)
         return answered(collector_pb.CollectResponse(), collected)
 
-    async def CollectStream(  # noqa: N802
+    async def CollectStream(
         self, request_iterator: AsyncIterator[collector_pb.CollectStreamRequest], context: Context
     ) -> AsyncIterator[collector_pb.CollectStreamResponse]:
         async for request in request_iterator:
             yield collector_pb.CollectStreamResponse(batch=await self.Collect(request.batch, context))
 
-    async def Retract(  # noqa: N802
-        self, request: collector_pb.RetractRequest, context: Context
-    ) -> collector_pb.RetractResponse:
+    async def Retract(self, request: collector_pb.RetractRequest, context: Context) -> collector_pb.RetractResponse:
         tenant = calling_tenant()
         if request.WhichOneof("target") == "import_id":
             retracted, remaining = await self._retracting.import_(tenant, request.import_id)

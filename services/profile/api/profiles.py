@@ -51,9 +51,7 @@ class ProfilesService(rpc.ProfilesServicer):
         self._clocks = clocks
         self._partitions = portraits_.log.partitions
 
-    async def GetProfile(  # noqa: N802
-        self, request: pb.GetProfileRequest, context: Context
-    ) -> pb.GetProfileResponse:
+    async def GetProfile(self, request: pb.GetProfileRequest, context: Context) -> pb.GetProfileResponse:
         tenant = calling_tenant()
         check_mask(request.field_mask, pb.Profile.DESCRIPTOR)
         key = self._key(tenant, request.person, "person")
@@ -62,9 +60,11 @@ class ProfilesService(rpc.ProfilesServicer):
         if folded.position == 0:
             raise NotFound("person", key.hex())
         now = await self._now(tenant, moment)
-        return pb.GetProfileResponse(profile=self._profile(tenant, key, folded, now, request.field_mask))
+        response = pb.GetProfileResponse()
+        self._show(response.profile, tenant, key, folded, now, request.field_mask)
+        return response
 
-    async def BatchGetProfiles(  # noqa: N802
+    async def BatchGetProfiles(
         self, request: pb.BatchGetProfilesRequest, context: Context
     ) -> pb.BatchGetProfilesResponse:
         tenant = calling_tenant()
@@ -74,17 +74,12 @@ class ProfilesService(rpc.ProfilesServicer):
         now = await self._now(tenant, moment)
         response = pb.BatchGetProfilesResponse()
         for index, (key, folded) in enumerate(zip(keys, await self._portraits.get(tenant, keys, moment), strict=True)):
-            if folded.position:
-                response.profiles.append(self._profile(tenant, key, folded, now, request.field_mask))
-            else:
-                response.profiles.add(person_id=key.hex())
+            self._show(response.profiles.add(), tenant, key, folded, now, request.field_mask)
             if index % BREATH_PROFILES == BREATH_PROFILES - 1:
                 await asyncio.sleep(0)  # let calls for one portrait pass
         return response
 
-    async def ListTimeline(  # noqa: N802
-        self, request: pb.ListTimelineRequest, context: Context
-    ) -> pb.ListTimelineResponse:
+    async def ListTimeline(self, request: pb.ListTimelineRequest, context: Context) -> pb.ListTimelineResponse:
         tenant = calling_tenant()
         key = self._key(tenant, request.person, "person")
         limit = request.page_size or PAGE
@@ -100,7 +95,7 @@ class ProfilesService(rpc.ProfilesServicer):
             response.next_page_token = next_page(request, cursor)
         return response
 
-    async def WatchProfile(  # noqa: N802
+    async def WatchProfile(
         self, request: pb.WatchProfileRequest, context: Context
     ) -> AsyncIterator[pb.WatchProfileResponse]:
         tenant = calling_tenant()
@@ -108,7 +103,9 @@ class ProfilesService(rpc.ProfilesServicer):
         key = self._key(tenant, request.person, "person")
         async for folded in self._portraits.changes(tenant, key):
             now = await self._now(tenant, NOW)
-            yield pb.WatchProfileResponse(profile=self._profile(tenant, key, folded, now, request.field_mask))
+            response = pb.WatchProfileResponse()
+            self._show(response.profile, tenant, key, folded, now, request.field_mask)
+            yield response
 
     def _key(self, tenant: str, person: pb.PersonReference, field: str) -> bytes:
         if person.WhichOneof("reference") == "person_id":
@@ -120,27 +117,32 @@ class ProfilesService(rpc.ProfilesServicer):
         """The moment at which windows end."""
         return await self._clocks.now(tenant) if moment.as_of is None else moment.as_of
 
-    def _profile(self, tenant: str, key: bytes, folded: Folded[Portrait], now: Micros, mask: FieldMask) -> pb.Profile:
-        partition = partition_of(key, self._partitions)
-        calendar = self._calendars[tenant]
-        shown = view(
-            folded.state,
-            now,
-            calendar,
-            self._tenants.get(tenant).source_ranks,
-            lambda type_, value: self._people.normal(tenant, type_, value),
-            _sections(mask.paths),
-        )
-        wire = portraits.profile(
-            key.hex(),
-            shown,
+    def _show(
+        self, wire: pb.Profile, tenant: str, key: bytes, folded: Folded[Portrait], now: Micros, mask: FieldMask
+    ) -> None:
+        """Fill an empty profile; only `person_id` for somebody never seen."""
+        wire.person_id = key.hex()
+        if not folded.position and folded.parked is None:
+            return
+        calendar, partition = self._calendars[tenant], partition_of(key, self._partitions)
+        portraits.show(
+            wire,
+            view(
+                folded.state,
+                now,
+                calendar,
+                self._tenants.get(tenant).source_ranks,
+                lambda type_, value: self._people.normal(tenant, type_, value),
+                _sections(mask.paths),
+            ),
             calendar,
             contains=log_pb.Position(partition=partition, position=folded.position),
             parked_at=log_pb.Position(partition=partition, position=folded.parked.recorded.position)
             if folded.parked
             else None,
         )
-        return masked(wire, mask)
+        if mask.paths:
+            wire.CopyFrom(masked(wire, mask))
 
 
 def _sections(paths: Sequence[str]) -> Collection[Section]:

@@ -26,7 +26,7 @@ class QuarantineService(quarantine_rpc.QuarantineServicer):
         self._store = store
         self._mending = mending
 
-    async def ListQuarantined(  # noqa: N802
+    async def ListQuarantined(
         self, request: quarantine_pb.ListQuarantinedRequest, context: Context
     ) -> quarantine_pb.ListQuarantinedResponse:
         limit = request.page_size or PAGE
@@ -43,16 +43,14 @@ class QuarantineService(quarantine_rpc.QuarantineServicer):
             response.interactions.append(interactions.in_quarantine(one))
         return response
 
-    async def Reprocess(  # noqa: N802
+    async def Reprocess(
         self, request: quarantine_pb.ReprocessRequest, context: Context
     ) -> quarantine_pb.ReprocessResponse:
         items = [(bytes.fromhex(item.quarantine_id), item.document) for item in request.items]
         collected = await self._mending.reprocess(calling_tenant(), items)
         return answered(quarantine_pb.ReprocessResponse(), collected)
 
-    async def Discard(  # noqa: N802
-        self, request: quarantine_pb.DiscardRequest, context: Context
-    ) -> quarantine_pb.DiscardResponse:
+    async def Discard(self, request: quarantine_pb.DiscardRequest, context: Context) -> quarantine_pb.DiscardResponse:
         ids = [bytes.fromhex(one) for one in request.quarantine_ids]
         discarded = await self._mending.discard(calling_tenant(), ids, request.reason)
         return quarantine_pb.DiscardResponse(discarded=discarded)

@@ -22,7 +22,7 @@ class SchemasService(schemas_rpc.SchemasServicer):
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
 
-    async def PublishSchema(  # noqa: N802
+    async def PublishSchema(
         self, request: schemas_pb.PublishSchemaRequest, context: Context
     ) -> schemas_pb.PublishSchemaResponse:
         schema, changes = await self._schemas.publish(
@@ -34,14 +34,12 @@ class SchemasService(schemas_rpc.SchemasServicer):
         )
         return schemas_pb.PublishSchemaResponse(schema=schemas.schema_on_wire(schema), changes=changes)
 
-    async def GetSchema(  # noqa: N802
-        self, request: schemas_pb.GetSchemaRequest, context: Context
-    ) -> schemas_pb.GetSchemaResponse:
+    async def GetSchema(self, request: schemas_pb.GetSchemaRequest, context: Context) -> schemas_pb.GetSchemaResponse:
         await self._schemas.refresh(calling_tenant())
         schema = self._schemas.of(calling_tenant()).get(request.name, request.version)
         return schemas_pb.GetSchemaResponse(schema=schemas.schema_on_wire(schema))
 
-    async def ListSchemas(  # noqa: N802
+    async def ListSchemas(
         self, request: schemas_pb.ListSchemasRequest, context: Context
     ) -> schemas_pb.ListSchemasResponse:
         await self._schemas.refresh(calling_tenant())

@@ -4,14 +4,16 @@ from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
-from google.protobuf.struct_pb2 import ListValue, Struct, Value
+from google.protobuf.struct_pb2 import NULL_VALUE, ListValue, Struct, Value
 from portrait.log.v1 import event_pb2 as log_pb
 from portrait.profile.v1 import interaction_pb2 as interaction_pb
 from portrait.profile.v1 import profiles_service_pb2 as pb
 
 from libs.eventlog.event import Recorded
-from services.profile.codec.times import timestamp
+from libs.runtime.clock import SECOND
+from services.profile.codec.times import tell_time, timestamp
 from services.profile.codec.words import number
+from services.profile.domain.activity import ActivityNow
 from services.profile.domain.calendar import Calendar
 from services.profile.domain.consent import ConsentStanding
 from services.profile.domain.event_names import event_name
@@ -23,57 +25,41 @@ from services.profile.domain.view import PortraitView
 _LARGEST_EXACT: Final = 2**53
 
 
-def profile(
-    person_id: str,
+def show(
+    wire: pb.Profile,
     view: PortraitView,
     calendar: Calendar,
     *,
     contains: log_pb.Position,
     parked_at: log_pb.Position | None,
-) -> pb.Profile:
-    """A portrait as shown."""
-    days = {one.last_day for one in view.affinities}
-    starts = {day: timestamp(calendar.start_of(day)) for day in days}
-    wire = pb.Profile(
-        person_id=person_id,
-        traits={name: _trait(trait) for name, trait in view.traits.items()},
-        identifiers=[
-            pb.SeenIdentifier(
-                type=one.type, value=one.value, verified=one.verified, last_seen_at=timestamp(one.last_seen_at)
-            )
-            for one in view.identifiers
-        ],
-        activity={
-            name: pb.Activity(
-                count=one.count,
-                first_at=timestamp(one.first_at),
-                last_at=timestamp(one.last_at),
-                last_7_days=one.last_7_days,
-                last_30_days=one.last_30_days,
-                last_90_days=one.last_90_days,
-            )
-            for name, one in view.activity.items()
-        },
-        spending={currency: _spending(currency, one) for currency, one in view.spending.items()},
-        affinities=[
-            pb.Affinity(
-                dimension=one.dimension, key=one.key, score=one.score, weight=one.weight, last_at=starts[one.last_day]
-            )
-            for one in view.affinities
-        ],
-        active_hours=[pb.ActiveHour(weekday=one.weekday, hour=one.hour, count=one.count) for one in view.active_hours],
-        recent=[
-            pb.TimelineEntry(event_id=event_id.hex(), event=event, occurred_at=timestamp(occurred_at), source=source)
-            for occurred_at, event_id, event, source in view.recent
-        ],
-        consents=[_consent(one) for one in view.consents],
-        interactions=view.interactions,
-        first_seen_at=timestamp(view.first_seen_at),
-        last_seen_at=timestamp(view.last_seen_at),
-        contains=[contains],
-        parked_at=parked_at,
-    )
-    return wire
+) -> None:
+    """Fill an empty profile with a portrait.
+
+    Parts are filled where they stand: making them first and copying them in takes three to four times as long.
+    """
+    wire.interactions = view.interactions
+    if view.first_seen_at is not None:
+        tell_time(wire.first_seen_at, view.first_seen_at)
+    if view.last_seen_at is not None:
+        tell_time(wire.last_seen_at, view.last_seen_at)
+    wire.contains.append(contains)
+    if parked_at is not None:
+        wire.parked_at.CopyFrom(parked_at)
+    for name, trait in view.traits.items():
+        _tell_trait(wire.traits[name], trait)
+    for identifier in view.identifiers:
+        seen = wire.identifiers.add(type=identifier.type, value=identifier.value, verified=identifier.verified)
+        tell_time(seen.last_seen_at, identifier.last_seen_at)
+    for name, activity in view.activity.items():
+        _tell_activity(wire.activity[name], activity)
+    for currency, spending in view.spending.items():
+        _tell_spending(wire.spending[currency], currency, spending)
+    _tell_affinities(wire, view, calendar)
+    for hour in view.active_hours:
+        wire.active_hours.add(weekday=hour.weekday, hour=hour.hour, count=hour.count)
+    for occurred_at, event_id, event, source in view.recent:
+        tell_time(wire.recent.add(event_id=event_id.hex(), event=event, source=source).occurred_at, occurred_at)
+    wire.consents.extend(_consent(one) for one in view.consents)
 
 
 def entry(recorded: Recorded, partition: int) -> pb.TimelineEntry:
@@ -92,34 +78,45 @@ def entry(recorded: Recorded, partition: int) -> pb.TimelineEntry:
     )
 
 
-def _trait(trait: Trait) -> pb.Trait:
-    return pb.Trait(
-        value=_value(trait.value),
-        source=trait.source,
-        verified=trait.verified,
-        occurred_at=timestamp(trait.occurred_at),
-        event_id=trait.event_id.hex(),
-        others=[_trait(one) for one in trait.others],
-    )
+def _tell_affinities(wire: pb.Profile, view: PortraitView, calendar: Calendar) -> None:
+    add = wire.affinities.add
+    for one in view.affinities:
+        told = add(dimension=one.dimension, key=one.key, score=one.score, weight=one.weight)
+        told.last_at.seconds = calendar.start_of(one.last_day) // SECOND
 
 
-def _spending(currency: str, one: SpendingNow) -> pb.Spending:
-    def money(minor: int | None) -> pb.Money | None:
-        return None if minor is None else pb.Money(currency=currency, minor=minor)
+def _tell_trait(wire: pb.Trait, trait: Trait) -> None:
+    wire.value.CopyFrom(_value(trait.value))
+    wire.source, wire.verified, wire.event_id = trait.source, trait.verified, trait.event_id.hex()
+    tell_time(wire.occurred_at, trait.occurred_at)
+    for other in trait.others:
+        _tell_trait(wire.others.add(), other)
 
-    return pb.Spending(
-        orders=one.orders,
-        total=money(one.total),
-        refunded=money(one.refunded),
-        average=money(one.average),
-        largest=money(one.largest),
-        first_at=timestamp(one.first_at),
-        last_at=timestamp(one.last_at),
-        orders_last_30_days=one.orders_last_30_days,
-        total_last_30_days=money(one.total_last_30_days),
-        orders_last_365_days=one.orders_last_365_days,
-        total_last_365_days=money(one.total_last_365_days),
-    )
+
+def _tell_activity(wire: pb.Activity, one: ActivityNow) -> None:
+    wire.count, wire.last_7_days = one.count, one.last_7_days
+    wire.last_30_days, wire.last_90_days = one.last_30_days, one.last_90_days
+    tell_time(wire.first_at, one.first_at)
+    tell_time(wire.last_at, one.last_at)
+
+
+def _tell_spending(wire: pb.Spending, currency: str, one: SpendingNow) -> None:
+    wire.orders, wire.orders_last_30_days = one.orders, one.orders_last_30_days
+    wire.orders_last_365_days = one.orders_last_365_days
+    for money, minor in (
+        (wire.total, one.total),
+        (wire.refunded, one.refunded),
+        (wire.average, one.average),
+        (wire.total_last_30_days, one.total_last_30_days),
+        (wire.total_last_365_days, one.total_last_365_days),
+    ):
+        money.currency, money.minor = currency, minor
+    if one.largest is not None:
+        wire.largest.currency, wire.largest.minor = currency, one.largest
+    if one.first_at is not None:
+        tell_time(wire.first_at, one.first_at)
+    if one.last_at is not None:
+        tell_time(wire.last_at, one.last_at)
 
 
 def _consent(one: ConsentStanding) -> pb.ConsentStanding:
@@ -135,11 +132,11 @@ def _consent(one: ConsentStanding) -> pb.ConsentStanding:
     )
 
 
-def _value(value: Any) -> Value:
+def _value(value: Any) -> Value:  # noqa: PLR0911  one for each kind of JSON value
     """A JSON value; whole numbers that a double can't hold go over as text."""
     match value:
         case None:
-            return Value(null_value=0)
+            return Value(null_value=NULL_VALUE)
         case bool():
             return Value(bool_value=value)
         case int() if abs(value) > _LARGEST_EXACT:

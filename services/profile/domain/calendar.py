@@ -21,13 +21,14 @@ class Calendar:
     summer time included. Asking the zone takes microseconds, so answers are kept by quarter of an hour.
     """
 
-    __slots__ = ("_places", "currency", "zone")
+    __slots__ = ("_places", "_starts", "currency", "zone")
 
     def __init__(self, zone: str, currency: str) -> None:
         """`zone` is an IANA name; raises `ZoneInfoNotFoundError` if there is no such."""
         self.zone = ZoneInfo(zone)
         self.currency = currency
         self._places: dict[int, tuple[int, int]] = {}
+        self._starts: dict[int, Micros] = {}
 
     def place(self, at: Micros) -> tuple[int, int]:
         """Day and hour of the week of a moment."""
@@ -41,8 +42,13 @@ class Calendar:
 
     def start_of(self, day: int) -> Micros:
         """The moment at which a day begins."""
-        midnight = datetime.fromordinal(_FIRST_DAY + day).replace(tzinfo=self.zone)
-        return (midnight - _EPOCH) // timedelta(microseconds=1)
+        found = self._starts.get(day)
+        if found is None:
+            midnight = datetime.fromordinal(_FIRST_DAY + day).replace(tzinfo=self.zone)
+            found = self._starts[day] = (midnight - _EPOCH) // timedelta(microseconds=1)
+            if len(self._starts) > _SLOTS_KEPT:
+                self._starts.clear()
+        return found
 
     def _look_up(self, slot: int) -> tuple[int, int]:
         local = (_EPOCH + timedelta(microseconds=slot * _SLOT)).astimezone(self.zone)

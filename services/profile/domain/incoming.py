@@ -22,7 +22,8 @@ from services.profile.domain.schema_set import SchemaSet
 from services.profile.domain.timestamps import read_time
 
 SKEW: Final[Micros] = 300 * SECOND
-"""How far a producer's clock may be ahead; what claims to be later is taken to have happened by then."""
+"""How far a producer's clock may be ahead. One that is further ahead is not believed at all, and the time of arrival
+taken instead: at the end of the skew, it would win every race for as long as the skew lasts."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _CANONICAL_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
@@ -129,8 +130,7 @@ class Intake:
             if claimed > self.ceiling:
                 return Rejected(Reason.BEYOND_CEILING, "occurred_at", "is later than the tenant's clock may ever show")
             return claimed, None
-        latest = arrived_at + SKEW
-        return (claimed, None) if claimed <= latest else (latest, claimed)
+        return (claimed, None) if claimed <= arrived_at + SKEW else (arrived_at, claimed)
 
     def _expiry_fault(self, said: Incoming) -> Rejected | None:
         if isinstance(said.consents, dict):

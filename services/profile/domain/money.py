@@ -18,7 +18,7 @@ _EXACTLY: Final = Context(prec=100, rounding=ROUND_HALF_EVEN)  # more digits tha
 Fault = Literal["AMOUNT_MISSING", "AMOUNT_UNREADABLE", "AMOUNT_ABSURD", "AMOUNT_NEGATIVE", "CURRENCY_UNREADABLE"]
 
 
-class MoneyUnreadable(Exception):  # noqa: N818  says what is the case
+class MoneyUnreadable(Exception):
     """An amount or a currency can't be understood."""
 
     def __init__(self, fault: Fault) -> None:

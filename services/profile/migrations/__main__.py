@@ -1,4 +1,4 @@
-"""`python -m services.profile.migrations check`: are the tables what the migrations make?"""
+"""`python -m services.profile.migrations check` tells whether the tables are what the migrations make."""
 
 import asyncio
 import sys

@@ -16,6 +16,7 @@ from libs.eventlog.ranges import Ranges
 from libs.runtime.clock import SystemClock
 from tests.support.logs import PARTITIONS, Database, added, id_of, partition_mates, places
 from tests.support.servers import Databases
+from tests.support.transport import eventually
 
 WRITERS = 8
 
@@ -173,3 +174,27 @@ async def test_writers_whose_ids_and_partitions_overlap_never_wait_in_a_circle(l
     }
     assert dict(told) == recorded
     assert len(set(told)) == len(recorded) == sum((await log.heads()).values())  # told everybody alike, recorded once
+
+
+async def test_two_writers_of_the_same_ids_in_opposite_orders_never_wait_for_each_other(
+    log_database: Database, log: PostgresLog
+) -> None:
+    here, there, elsewhere = (partition_mates(1, partition)[0] for partition in range(3))
+    ids = sorted(range(9), key=id_of)
+    await log.append([added("first")])
+
+    async def both_wait() -> bool:
+        waiting = await log_database.pool.fetchval("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+        return bool(waiting == 2)
+
+    async with log_database.pool.acquire() as connection:
+        third = connection.transaction()
+        await third.start()
+        await log.append_in(connection, [added(elsewhere, id_=ids[4])])  # both get as far as that id
+        one = asyncio.ensure_future(log.append([added(here, id_=id_) for id_ in ids]))
+        other = asyncio.ensure_future(log.append([added(there, id_=id_) for id_ in reversed(ids)]))
+        await eventually(both_wait)
+        await third.rollback()
+    first, second = await asyncio.gather(one, other)
+    assert places(first) == places(reversed(second))
+    assert {first[0].duplicate, second[0].duplicate} == {False, True}

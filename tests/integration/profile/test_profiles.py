@@ -155,9 +155,8 @@ async def test_a_retraction_changes_the_past_but_not_what_was_known_then(demo: C
     assert (known.interactions, known.traits["city"].value.string_value) == (2, "北京")
     both = await demo.portrait(user, as_of=then, known_at=newest.recorded_at)
     assert both.interactions == 2
-    assert [one.message_id for one in await demo.timeline(user, at=pb.ReadAt(known_at=newest.recorded_at))][0] == (
-        wrong["message_id"]
-    )
+    shown = await demo.timeline(user, at=pb.ReadAt(known_at=newest.recorded_at))
+    assert shown[0].message_id == wrong["message_id"]
 
 
 async def test_before_anything_was_known_there_was_nobody(demo: Client) -> None:

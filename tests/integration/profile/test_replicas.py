@@ -18,7 +18,18 @@ from portrait.profile.v1 import schemas_service_pb2 as schemas_pb
 
 from libs.devstack.stack import Stack
 from libs.rpc.client import channel
-from tests.support.profile import DUPLICATE, QUARANTINED, RECORDED, Client, fresh, person, refused, replica, tracked
+from tests.support.profile import (
+    DUPLICATE,
+    QUARANTINED,
+    RECORDED,
+    Client,
+    document,
+    fresh,
+    person,
+    refused,
+    replica,
+    tracked,
+)
 from tests.support.transport import eventually
 
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -139,7 +150,7 @@ async def test_a_caller_whose_deadline_passed_may_send_the_same_again(stack: Sta
     user = fresh()
     said = [tracked(user) for _ in range(5)]
     async with appends_held(stack):
-        request = collector_pb.CollectRequest(documents=[str(one).replace("'", '"').encode() for one in said])
+        request = collector_pb.CollectRequest(documents=[document(one) for one in said])
         why = await refused(demo.collector.Collect(request, timeout=0.3))
         assert why.code == "DEADLINE_EXCEEDED"
     assert {one.outcome for one in await demo.collect(*said)} <= {RECORDED, DUPLICATE}

@@ -36,12 +36,14 @@ class Probe(pb_grpc.CollectorServicer):
     requests: list[Any] = field(default_factory=list)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def Collect(self, request: Any, context: Any) -> pb.CollectResponse:  # noqa: N802  # gRPC names it
+    async def Collect(self, request: Any, context: Any) -> pb.CollectResponse:  # gRPC names it
         self.requests.append(request)
         await self.act(context)
         return pb.CollectResponse()
 
-    async def CollectStream(self, requests: Any, context: Any) -> AsyncIterator[pb.CollectStreamResponse]:  # noqa: N802  # gRPC names it
+    async def CollectStream(
+        self, requests: Any, context: Any
+    ) -> AsyncIterator[pb.CollectStreamResponse]:  # gRPC names it
         try:
             async for request in requests:
                 self.requests.append(request)
@@ -50,7 +52,7 @@ class Probe(pb_grpc.CollectorServicer):
         finally:
             self.closed.set()
 
-    async def Retract(self, request: Any, context: Any) -> pb.RetractResponse:  # noqa: N802  # gRPC names it
+    async def Retract(self, request: Any, context: Any) -> pb.RetractResponse:  # gRPC names it
         await self.act(context)
         return pb.RetractResponse(retracted=1)
 

@@ -9,7 +9,7 @@ from portrait.profile.v1 import collector_service_pb2 as pb
 
 from libs.rpc.caller import Caller, calling_tenant, current_caller
 from libs.rpc.client import details_of, metadata_for
-from libs.rpc.deadline import remaining_seconds, sql_timeout
+from libs.rpc.deadline import remaining_seconds
 from libs.rpc.server import MAX_MESSAGE_BYTES
 from libs.runtime.errors import EtagMismatch, InvalidArgument, PortraitError, QueueFull
 from libs.telemetry.traces import TRACEPARENT, traceparent_bytes
@@ -174,21 +174,21 @@ async def test_a_call_knows_how_long_it_has(world: World) -> None:
     times: list[float | None] = []
 
     async def look(context: Any) -> None:
-        times.extend((remaining_seconds(context), sql_timeout(context)))
+        times.append(remaining_seconds(context))
 
     world.probe.act = look
     stream = world.collector.CollectStream()
     await stream.write(pb.CollectStreamRequest())
     await stream.read()
     stream.cancel()
-    assert times == [None, None]
+    assert times == [None]
     await world.collector.Collect(pb.CollectRequest(), timeout=30)
-    assert [round(time or 0) for time in times[2:]] == [30, 30]
+    assert round(times[1] or 0) == 30
 
 
 async def test_a_deadline_of_a_millisecond_is_exceeded_not_internal(world: World) -> None:
     async def slow(context: Any) -> None:
-        await asyncio.wait_for(asyncio.sleep(5), sql_timeout(context))
+        await asyncio.sleep(5)
 
     world.probe.act = slow
     for _ in range(20):

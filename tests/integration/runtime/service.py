@@ -21,12 +21,12 @@ BEHAVIOUR = frozenset(sys.argv[1:])
 
 
 class Projections(projections_service_pb2_grpc.ProjectionsServicer):
-    async def ListProjections(self, request: Any, context: Any) -> pb.ListProjectionsResponse:  # noqa: N802  # gRPC's
+    async def ListProjections(self, request: Any, context: Any) -> pb.ListProjectionsResponse:  # gRPC's
         if "slow" in BEHAVIOUR:
             await asyncio.sleep(30 if "stubborn" in BEHAVIOUR else 1.0)
         return pb.ListProjectionsResponse(projections=[pb.Projection(name="portraits")])
 
-    async def ListDeadLetters(self, request: Any, context: Any) -> pb.ListDeadLettersResponse:  # noqa: N802  # gRPC's
+    async def ListDeadLetters(self, request: Any, context: Any) -> pb.ListDeadLettersResponse:  # gRPC's
         return pb.ListDeadLettersResponse()
 
 

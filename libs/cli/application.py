@@ -1,0 +1,24 @@
+"""All commands, put together. A later service adds its group with one line."""
+
+import typer
+
+from libs.cli import collect, log, profile, projections, quarantine, retract, schema, stack, status
+
+
+def application() -> typer.Typer:
+    """The `portrait` command."""
+    app = typer.Typer(
+        help="Portrait: collect what customers do, and know who they are.",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        add_completion=False,
+    )
+    for single in (stack, status, collect, retract):
+        single.add(app)
+    app.add_typer(profile.COMMANDS.app, name="profile")
+    app.add_typer(schema.COMMANDS.app, name="schema")
+    app.add_typer(quarantine.COMMANDS.app, name="quarantine")
+    app.add_typer(log.COMMANDS.app, name="log")
+    app.add_typer(projections.PROJECTIONS.app, name="projection")
+    app.add_typer(projections.DEAD_LETTERS.app, name="dead-letter")
+    return app

@@ -1,0 +1,191 @@
+"""An unfriendly afternoon, second half: servers die while interactions come in, and nothing acknowledged is lost."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from portrait.log.v1 import log_service_pb2 as log_pb
+from portrait.profile.v1 import collector_service_pb2 as pb
+
+from libs.devstack.stack import Stack
+from libs.eventlog.jetstream import BROKER_ERRORS, Broker, position_of, stream_name, subject_of
+from libs.rpc.client import details_of
+from services.profile.domain.incoming import event_id_of
+from tests.support.profile import (
+    DUPLICATE,
+    PARTITIONS,
+    RECORDED,
+    SMALL,
+    Client,
+    document,
+    fresh,
+    measured,
+    refused,
+    tracked,
+)
+from tests.support.transport import eventually
+
+IMPATIENT = [("grpc.enable_retries", 0)]  # what is said of a single attempt is to be seen
+
+
+@pytest.fixture(scope="module")
+async def shaken() -> AsyncIterator[Stack]:
+    """A stack of its own, whose servers are killed."""
+    async with Stack(postgres_settings=SMALL) as running:
+        yield running
+
+
+@pytest.fixture
+async def demo(shaken: Stack) -> AsyncIterator[Client]:
+    """The tenant `demo` at that stack."""
+    async with grpc.aio.insecure_channel(shaken.services["profile"].target, options=IMPATIENT) as opened:
+        yield Client(opened, "demo")
+
+
+@dataclass(slots=True)
+class Writers:
+    """Send batches, each until it is acknowledged, and remember what they heard."""
+
+    client: Client
+    user: str = field(default_factory=fresh)
+    sent: set[bytes] = field(default_factory=set)
+    acknowledged: set[bytes] = field(default_factory=set)
+    heard: Counter[str] = field(default_factory=Counter)
+
+    async def write(self) -> None:
+        while True:
+            said = [tracked(self.user) for _ in range(10)]
+            self.sent |= {event_id_of(one["message_id"]) for one in said}
+            request = pb.CollectRequest(documents=[document(one) for one in said])
+            while not await self.is_acknowledged(request):
+                await asyncio.sleep(0.05)
+            self.acknowledged |= {event_id_of(one["message_id"]) for one in said}
+
+    async def is_acknowledged(self, request: Message) -> bool:
+        try:
+            answer = await self.client.collector.Collect(request, timeout=20)
+        except grpc.aio.AioRpcError as error:
+            details = details_of(error)
+            self.heard[details.code] += 1
+            assert details.retryable or details.code != "UNAVAILABLE"
+            return False
+        assert {one.outcome for one in answer.results} <= {RECORDED, DUPLICATE}
+        self.heard["OK"] += 1
+        return True
+
+    async def go_on(self) -> None:
+        """Wait until more is acknowledged than was."""
+        before = self.heard["OK"]
+
+        async def more() -> bool:
+            return self.heard["OK"] >= before + 8
+
+        await eventually(more)
+
+
+@asynccontextmanager
+async def writing(client: Client) -> AsyncIterator[Writers]:
+    """Four writers at work inside the block."""
+    writers = Writers(client)
+    tasks = [asyncio.create_task(writers.write()) for _ in range(4)]
+    try:
+        await writers.go_on()
+        yield writers
+    finally:
+        for task in tasks:
+            task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes), outcomes
+
+
+async def logged(client: Client) -> Counter[bytes]:
+    """How often every id of the tenant is in the log."""
+    ids: Counter[bytes] = Counter()
+    for partition in range(PARTITIONS):
+        async for answer in client.log.ReadLog(log_pb.ReadLogRequest(partition=partition)):
+            ids.update(event.id for event in answer.batch.events)
+    return ids
+
+
+async def test_postgresql_killed_while_collecting_loses_and_doubles_nothing(shaken: Stack, demo: Client) -> None:
+    service = shaken.services["profile"].pid
+    async with writing(demo) as writers:
+        for _ in range(2):
+            await shaken.postgres.kill()
+            why = await refused(demo.portrait(writers.user))
+            assert (why.code, why.retryable) == ("UNAVAILABLE", True)
+            await asyncio.sleep(1)
+            await shaken.postgres.start()
+            await writers.go_on()
+    assert writers.heard.keys() == {"OK", "UNAVAILABLE"}
+    ids = await logged(demo)
+    assert writers.acknowledged <= ids.keys()
+    assert {id_ for id_, times in ids.items() if times > 1} == set()
+    assert shaken.services["profile"].pid == service, "it recovered by itself"
+    portrait = await demo.portrait(writers.user)
+    assert portrait.interactions == len(writers.sent & ids.keys())
+    assert await measured(shaken, "portrait_unmapped_errors_total") == 0
+
+
+async def test_what_can_not_be_recorded_is_not_acknowledged_while_postgresql_is_down(
+    shaken: Stack, demo: Client
+) -> None:
+    bad = tracked("null")
+    await shaken.postgres.kill()
+    why = await refused(demo.collect(bad))
+    assert (why.code, why.retryable) == ("UNAVAILABLE", True)
+    await shaken.postgres.start()
+
+    async def in_quarantine() -> bool:
+        try:
+            (result,) = await demo.collect(bad)
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(result.rejection.reason == "NO_USABLE_IDENTIFIER")
+
+    await eventually(in_quarantine)
+
+
+async def test_nats_killed_while_collecting_is_not_noticed_and_caught_up_with(shaken: Stack, demo: Client) -> None:
+    async with writing(demo) as writers:
+        await shaken.nats.kill()
+        await asyncio.sleep(0.5)
+        await writers.go_on()
+        assert (await demo.portrait(writers.user)).interactions > 0
+        await shaken.nats.start()
+        await writers.go_on()
+    assert writers.heard.keys() == {"OK"}
+    assert writers.acknowledged <= (await logged(demo)).keys()
+
+    async def relayed() -> bool:
+        heads = (await demo.log.GetHeads(log_pb.GetHeadsRequest())).heads
+        async with Broker(shaken.nats.url, name="test") as broker:
+            try:
+                jetstream = await broker.jetstream()
+                for head in filter(lambda one: one.position, heads):
+                    subject = subject_of("interactions", head.partition)
+                    last = await jetstream.get_last_msg(stream_name("interactions"), subject)
+                    if position_of(last.headers) != head.position:
+                        return False
+            except BROKER_ERRORS:
+                return False
+        return True
+
+    await eventually(relayed)
+
+
+async def test_the_service_killed_while_collecting_comes_back_with_everything(shaken: Stack, demo: Client) -> None:
+    service = shaken.services["profile"]
+    async with writing(demo) as writers:
+        before = (await demo.portrait(writers.user)).interactions
+        await service.kill()
+        await service.start()
+        await writers.go_on()
+    ids = await logged(demo)
+    assert writers.acknowledged <= ids.keys()
+    assert (await demo.portrait(writers.user)).interactions == len(writers.sent & ids.keys()) > before
