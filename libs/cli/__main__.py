@@ -12,7 +12,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and answer its exit status."""
     try:
         # Here, because importing takes long enough to be interrupted.
-        from libs.cli.application import application
+        from libs.cli.application import application  # noqa: PLC0415
 
         status: int | None = application()(arguments, prog_name="portrait", standalone_mode=False)
         sys.stdout.flush()
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _told(error: Exception) -> int:
-    from libs.cli.errors import explained
+    from libs.cli.errors import explained  # noqa: PLC0415  as above
 
     line, status = explained(error)
     sys.stderr.write(f"portrait: {line}\n")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -20,15 +20,8 @@ Output = Literal["table", "json"]
 
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
-Paged = TypeVar("Paged", bound="Page")
 
 PAPER_WIDTH = 100  # columns where no terminal says how wide it is
-
-
-class Page(Protocol):
-    """An answer that may have a next page."""
-
-    next_page_token: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ async def collect(
 
     A stopped import goes on where it was when the same command is given again. Rows without a message_id get one made
     from the file's content and their number, so that no row counts twice. What can't be recorded waits in quarantine.
+
+    The exit status is 1 if a row was too large to be sent.
     """
     if scenario:
         if files or mapping:
@@ -73,12 +75,16 @@ async def collect(
     if state and len(sources) > 1:
         raise BadInput("--state", "is the place in one file, not in several")
     mode = log_pb.MODE_HISTORICAL if historical else log_pb.MODE_LIVE
+    whole = True
     for source in sources:
         manner = Manner(batch, concurrency, import_id or source.import_id, mode)
-        await _collect(calling, source, manner, _bookmark(calling, source, state, from_start=from_start))
+        tally = await _collect(calling, source, manner, _bookmark(calling, source, state, from_start=from_start))
+        whole = whole and not tally.too_large
+    if not whole:
+        raise typer.Exit(1)
 
 
-async def _collect(calling: Calling, source: Source, manner: Manner, bookmark: Bookmark | None) -> None:
+async def _collect(calling: Calling, source: Source, manner: Manner, bookmark: Bookmark | None) -> Tally:
     tally = Tally()
     try:
         with watching(source.name, source.size) as watcher:
@@ -91,8 +97,7 @@ async def _collect(calling: Calling, source: Source, manner: Manner, bookmark: B
     said = {"source": source.name, "tenant": calling.tenant, "import_id": manner.import_id, **tally.as_data()}
     title = f"{source.name} → {calling.tenant}"
     calling.show(said, lambda: tally.as_table(title, manner.import_id))
-    if tally.too_large:
-        raise typer.Exit(1)
+    return tally
 
 
 def _sources(files: list[Path], mapping: Path | None, import_id: str) -> Iterator[Source]:

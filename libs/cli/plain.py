@@ -152,6 +152,8 @@ def _scalar(field: FieldDescriptor, value: Any, where: str, at: str) -> Any:
 
 def _number(enum: EnumDescriptor, value: Any, where: str, at: str) -> int:
     words = {word(enum, one.number): one.number for one in enum.values if one.number}
+    if value == "":  # how `plain` says that nothing is said
+        return 0
     if not isinstance(value, str) or value not in words:
         raise BadInput(where, f"{at} is none of {', '.join(words)}: {value!r}{_nearest(str(value), words)}")
     return words[value]

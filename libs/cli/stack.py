@@ -35,7 +35,7 @@ def up(
     output: OutputOption = "table",
 ) -> None:
     """Start PostgreSQL, NATS and every service, and keep them running."""
-    from libs.devstack import commands
+    from libs.devstack import commands  # noqa: PLC0415  takes as long as all the rest
 
     shown = console()
 
@@ -58,7 +58,7 @@ def up(
 
 def down(*, data: Data = DATA, output: OutputOption = "table") -> None:
     """Stop what `up` started, and wait until it is gone. The data stay."""
-    from libs.devstack import commands
+    from libs.devstack import commands  # noqa: PLC0415  takes as long as all the rest
 
     stopped = commands.down(data)
     if output == "json":

@@ -13,7 +13,6 @@ from libs.cli.rows import Row
 from libs.cli.tables import table
 from libs.cli.texts import lasting, many
 
-MOST_EXAMPLES = 60  # characters
 MOST_ROWS_NAMED = 5
 
 

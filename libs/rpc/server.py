@@ -22,10 +22,15 @@ READINESS: Final = "readiness"
 # A batch of 4 MB and what is around it.
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024 + 64 * 1024
 
+# More calls at once than that hear RESOURCE_EXHAUSTED; gRPC's own limit (1,000 that wait) would say CANCELLED.
+MAX_CALLS: Final = 4_000
+
 _SECOND: Final = 1000
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", -1),
+    ("grpc.server.max_pending_requests", 2 * MAX_CALLS),
+    ("grpc.server.max_pending_requests_hard_limit", 4 * MAX_CALLS),
     # A port that is taken is an error, rather than two servers of which each gets half of the calls.
     ("grpc.so_reuseport", 0),
     # Clients may ping every 20 s while idle (gRPC's own default cuts those who ping more than every 5 min).
@@ -83,7 +88,7 @@ async def serve(
     Port 0 takes a free one. See `Calls` for `hand_validated` and `endless`; `credentials` are for TLS.
     """
     calls = Calls(authenticator, metrics, traces, hand_validated=hand_validated, endless=endless)
-    server = grpc.aio.server(interceptors=[calls], options=_OPTIONS)
+    server = grpc.aio.server(interceptors=[calls], options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
     for service in services:
         service.add(service.servicer, server)
     names = (READINESS, *(service.descriptor.full_name for service in services))

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, cast
 
 import grpc
 import grpc.aio
@@ -33,7 +33,7 @@ async def collect_to_portrait(shop: Shop, seconds: float = 60.0) -> None:
     batch = 500
     work("collect_to_portrait", seed=SEED, people=shop.people, batch=batch, in_flight=IN_FLIGHT, seconds=seconds)
     async with _channel(shop) as channel, open_pool(shop.database, size=1) as pool:
-        collect: Collect = channel.unary_unary(COLLECT)
+        collect = _collecting(channel)
         requests = Requests(shop, batch)
         await _closed_loop(collect, requests, 5.0)  # caches and connections warm up
         backlog_before = await _backlog(channel)
@@ -62,7 +62,7 @@ async def freshness(shop: Shop, seconds: float = 30.0) -> None:
     work("freshness", seed=SEED, rate=rate, batch=batch, seconds=seconds)
     delays: list[float] = []
     async with _channel(shop) as channel:
-        collect: Collect = channel.unary_unary(COLLECT)
+        collect = _collecting(channel)
         profiles = profiles_rpc.ProfilesStub(channel)
         requests = Requests(shop, batch)
         turn = 0
@@ -94,7 +94,7 @@ async def profile_read(shop: Shop, seconds: float = 30.0) -> None:
     delays: list[float] = []
     batches: list[float] = []
     async with _channel(shop) as channel, _channel(shop) as other:
-        collect: Collect = other.unary_unary(COLLECT)
+        collect = _collecting(other)
         profiles = profiles_rpc.ProfilesStub(channel)
         requests = Requests(shop, 100)
 
@@ -141,6 +141,12 @@ class Requests:
             (id_,) = message_ids(time.time_ns() // 1_000_000, 1)
             documents[0] = shapes[0].document(id_, first)
         return request(documents)
+
+
+def _collecting(channel: grpc.aio.Channel) -> Collect:
+    """Collect, on bytes."""
+    method: Any = channel.unary_unary(COLLECT)
+    return cast("Collect", method)
 
 
 async def _closed_loop(collect: Collect, requests: Requests, seconds: float) -> None:

@@ -1,7 +1,7 @@
 """An unfriendly afternoon, first half: whatever is sent ends in a named error or in quarantine, and spoils nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -45,7 +45,8 @@ async def reason(client: Client, said: dict[str, Any] | bytes) -> tuple[str, str
     companion = fresh()
     bad, good = await client.collect(said, tracked(companion))
     assert (bad.outcome, good.outcome) == (QUARANTINED, RECORDED)
-    listed = (await client.quarantine.ListQuarantined(quarantine_pb.ListQuarantinedRequest(page_size=5))).interactions
+    request = quarantine_pb.ListQuarantinedRequest(reason=bad.rejection.reason, page_size=1_000)
+    listed = (await client.quarantine.ListQuarantined(request)).interactions
     assert bad.rejection.quarantine_id in {one.quarantine_id for one in listed}
     assert (await client.portrait(companion)).interactions == 1
     return bad.rejection.reason, bad.rejection.field
@@ -111,7 +112,7 @@ async def test_half_a_character_is_quarantined(demo: Client) -> None:
 
 @pytest.mark.parametrize("data", [b"\x22\x02\xff\xfe", b"\xff\xff\xff", b"\x0a\x7f"])
 async def test_bytes_that_are_no_protobuf_or_no_text_are_an_error_of_the_caller(demo: Client, data: bytes) -> None:
-    call = demo.channel.unary_unary("/portrait.profile.v1.Collector/Collect", request_serializer=None)
+    call: Any = demo.channel.unary_unary("/portrait.profile.v1.Collector/Collect", request_serializer=None)
     why = await refused(call(data))
     assert (why.code, why.reason) == ("INVALID_ARGUMENT", "MALFORMED_REQUEST")
 
@@ -204,7 +205,7 @@ async def test_a_deadline_of_a_millisecond_is_exceeded_and_leaves_no_query_behin
     await demo.recorded(*(tracked(user) for user in users for _ in range(10)))
     get = profiles_pb.GetProfileRequest(person=person(users[0]))
     many = profiles_pb.BatchGetProfilesRequest(people=[person(user) for user in users])
-    calls = (
+    calls: tuple[Callable[[], Any], ...] = (
         lambda: demo.profiles.GetProfile(get, timeout=0.001),
         lambda: demo.profiles.BatchGetProfiles(many, timeout=0.001),
         lambda: demo.profiles.ListTimeline(profiles_pb.ListTimelineRequest(person=person(users[1])), timeout=0.001),
@@ -222,7 +223,7 @@ async def test_a_deadline_of_a_millisecond_is_exceeded_and_leaves_no_query_behin
         assert why.code == "DEADLINE_EXCEEDED"
 
         async def nobody_waits() -> bool:
-            return await others() == 0
+            return bool(await others() == 0)
 
         await eventually(nobody_waits, within=5)
     assert (await demo.portrait(users[0])).interactions == 10

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.request import urlopen
 
+import asyncpg
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -162,22 +163,35 @@ async def refused_stream(call: Any) -> ErrorDetails:
 
 async def measured(stack: Stack, metric: str, **labels: str) -> float:
     """The value of one of the service's metrics, 0 while there is none."""
-    for family in await metrics_of(stack):
+    for family in await metrics_of(stack, metric):
         for sample in family.samples:
             if sample.name == metric and sample.labels.items() >= labels.items():
                 return float(sample.value)
     return 0.0
 
 
-async def metrics_of(stack: Stack) -> list[Metric]:
-    """Everything that the profile service measures."""
+async def metrics_of(stack: Stack, prefix: str = "") -> list[Metric]:
+    """What the profile service measures under names that begin so; reading all of it takes a second."""
     (port,) = (part.metrics_port for part in stack.state.parts if part.name == "profile")
 
     def scrape() -> list[Metric]:
         with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=5) as answer:
-            return list(text_string_to_metric_families(answer.read().decode()))
+            wanted = [line for line in answer.read().decode().splitlines() if line.startswith(prefix)]
+            return list(text_string_to_metric_families("\n".join([*wanted, ""])))
 
     return await asyncio.to_thread(scrape)
+
+
+@asynccontextmanager
+async def appends_held(stack: Stack) -> AsyncIterator[None]:
+    """Nothing can be appended inside the block, because somebody holds the heads of the log."""
+    connection = await asyncpg.connect(stack.postgres.dsn("profile", role="profile"))
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT position FROM log_heads FOR UPDATE")
+            yield
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ class ProfilesService(rpc.ProfilesServicer):
         key = self._key(tenant, request.person, "person")
         moment = _moment(request.at)
         (folded,) = await self._portraits.get(tenant, [key], moment)
-        if folded.position == 0:
+        if not _known(folded):
             raise NotFound("person", key.hex())
         now = await self._now(tenant, moment)
         response = pb.GetProfileResponse()
@@ -122,7 +122,7 @@ class ProfilesService(rpc.ProfilesServicer):
     ) -> None:
         """Fill an empty profile; only `person_id` for somebody never seen."""
         wire.person_id = key.hex()
-        if not folded.position and folded.parked is None:
+        if not _known(folded):
             return
         calendar, partition = self._calendars[tenant], partition_of(key, self._partitions)
         portraits.show(
@@ -143,6 +143,11 @@ class ProfilesService(rpc.ProfilesServicer):
         )
         if mask.paths:
             wire.CopyFrom(masked(wire, mask))
+
+
+def _known(folded: Folded[Portrait]) -> bool:
+    """Whether there is anything to tell; whoever was retracted altogether was never there."""
+    return folded.state.interactions > 0 or folded.parked is not None
 
 
 def _sections(paths: Sequence[str]) -> Collection[Section]:

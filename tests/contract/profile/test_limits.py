@@ -7,7 +7,7 @@ track without a name, text with control characters, an interaction of nobody) is
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
 import protovalidate
@@ -21,6 +21,7 @@ from portrait.profile.v1 import interaction_pb2
 
 from tests.support.profile import RECORDED, Client
 
+RULES: Final = validate_pb2.field  # type: ignore[attr-defined]  # made when it is imported
 VALIDATOR: Final = protovalidate.Validator()
 UNDERSTOOD: Final = {"string.min_bytes", "string.max_bytes", "enum.defined_only", "enum.not_in", "repeated.max_items"}
 LEFT_TO_EACH: Final = "repeated.items"  # IGNORE_ALWAYS: the collector leaves out an identifier that breaks a rule
@@ -74,12 +75,12 @@ def spots(message: Descriptor, path: tuple[str, ...] = ()) -> Iterator[Spot]:
         if field.name in FREE:
             continue
         if field.is_repeated:
-            yield from spots(field.message_type, (*path, field.name))
+            yield from spots(cast("Descriptor", field.message_type), (*path, field.name))
         yield Spot((*path, field.name), field, list(values(field)))
 
 
 def values(field: FieldDescriptor) -> Iterator[Any]:
-    rules = field.GetOptions().Extensions[validate_pb2.field]
+    rules = field.GetOptions().Extensions[RULES]
     names = {f"{kind.name}.{rule.name}" for kind, value in rules.ListFields() for rule, _ in value.ListFields()}
     assert names <= UNDERSTOOD | {LEFT_TO_EACH}, f"{field.full_name}: teach this test what its rules mean"
     if field.is_repeated:

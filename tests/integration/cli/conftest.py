@@ -14,6 +14,13 @@ import pytest
 from libs.cli.__main__ import main
 
 NUMBERS = count(1)
+# A test run in the background passes on that Ctrl-C means nothing.
+LAUNCH = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from libs.cli.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ def started(stack: Path) -> Callable[..., "subprocess.Popen[bytes]"]:
 
     def start(*arguments: str) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
-            [sys.executable, "-m", "libs.cli", *arguments, "--data", str(stack)],
+            [sys.executable, "-c", LAUNCH, *arguments, "--data", str(stack)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -13,7 +13,7 @@ from tests.integration.cli.conftest import Portrait, ndjson, ordered
 
 Started = Callable[..., "subprocess.Popen[bytes]"]
 
-MANY = 60_000
+MANY = 12_000
 
 
 def crowd(path: Path, rows: int) -> str:
@@ -129,7 +129,7 @@ def test_an_import_that_was_stopped_goes_on_where_it_was(
     portrait: Portrait, started: Started, tmp_path: Path, number: signal.Signals
 ) -> None:
     file, place = crowd(tmp_path / f"{number.name}.ndjson", MANY), tmp_path / "place.json"
-    arguments = ("collect", file, "--import-id", number.name, "--state", str(place), "--concurrency", "2", "-o", "json")
+    arguments = ("collect", file, "--import-id", number.name, "--state", str(place), "--batch", "100", "-o", "json")
     process = started(*arguments)
     while not place.exists():
         assert process.poll() is None
@@ -152,7 +152,7 @@ def test_a_service_killed_meanwhile_is_waited_for_and_loses_nothing(
     portrait: Portrait, started: Started, stack: Path, tmp_path: Path
 ) -> None:
     file, place = crowd(tmp_path / "killed.ndjson", MANY + 1), tmp_path / "place.json"
-    process = started("collect", file, "--import-id", "killed", "--state", str(place), "-o", "json")
+    process = started("collect", file, "--import-id", "killed", "--state", str(place), "--batch", "100", "-o", "json")
     while not place.exists():
         assert process.poll() is None
         time.sleep(0.01)

@@ -26,8 +26,8 @@ def anna(portrait: Portrait, tmp_path: Path, member: str) -> str:
 
 def test_a_portrait_shows_what_is_known(portrait: Portrait, anna: str) -> None:
     text = portrait("profile", "show", anna).out
-    for said in ("3 interactions", "北京", "300.00", "order_completed", anna.partition(":")[2], "+08:00"):
-        assert said in text
+    for each in ("3 interactions", "北京", "300.00", "order_completed", anna.partition(":")[2], "+08:00"):
+        assert each in text
     said = portrait("profile", "show", anna, "-o", "json").document
     assert said["spending"]["CNY"]["total"] == {"currency": "CNY", "minor": 30_000}
     assert portrait("profile", "show", said["person_id"], "-o", "json").document == said

@@ -1,6 +1,7 @@
 """`Collector.Collect`: every interaction of a batch has an outcome of its own."""
 
 import asyncio
+from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from portrait.log.v1 import event_pb2 as log_pb
@@ -180,8 +181,8 @@ async def test_a_portrait_contains_everything_that_was_acknowledged(demo: Client
 async def test_history_that_is_imported_late_does_not_overwrite_what_is_newer(demo: Client) -> None:
     """As if the import had come first: the portrait does not show the order of arrival."""
     late, early = fresh(), fresh()
-    new = {"traits": {"city": "上海", "age": 30}, "occurred_at": "2026-03-01T10:00:00Z"}
-    old = {"traits": {"city": "北京", "name": "Wei"}, "occurred_at": "2020-03-01T10:00:00Z"}
+    new: dict[str, Any] = {"traits": {"city": "上海", "age": 30}, "occurred_at": "2026-03-01T10:00:00Z"}
+    old: dict[str, Any] = {"traits": {"city": "北京", "name": "Wei"}, "occurred_at": "2020-03-01T10:00:00Z"}
     historical = {"mode": log_pb.MODE_HISTORICAL, "import_id": fresh("import")}
     await demo.recorded(identified(late, **new))
     await demo.recorded(identified(late, **old), **historical)

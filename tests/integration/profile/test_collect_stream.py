@@ -6,9 +6,8 @@ from typing import Any
 from portrait.log.v1 import log_service_pb2 as log_pb
 from portrait.profile.v1 import collector_service_pb2 as pb
 
-from tests.support.profile import QUARANTINED, RECORDED, Client, document, fresh, refused, tracked
-
-MEGABYTE = 1 << 20
+from libs.devstack.stack import Stack
+from tests.support.profile import QUARANTINED, RECORDED, Client, appends_held, document, fresh, refused, tracked
 
 
 def request(*said: dict[str, Any]) -> pb.CollectStreamRequest:
@@ -48,25 +47,27 @@ async def test_a_batch_beyond_the_limits_ends_the_stream_and_says_why(demo: Clie
     assert (why.code, why.reason, why.metadata["limit"]) == ("INVALID_ARGUMENT", "TOO_LARGE", "2500")
 
 
-async def test_a_sender_is_held_back_while_the_log_can_not_follow(demo: Client) -> None:
-    """The sender never waits for an answer, yet only so much is on the way as fits the transport's buffers."""
-    user, batches, answered, furthest = fresh(), 48, 0, 0
+async def test_a_sender_is_held_back_while_nothing_can_be_recorded(demo: Client, stack: Stack) -> None:
+    """Only so much is on the way as fits the transport's buffers; the sender never waits for an answer."""
+    user, batches, written = fresh(), 200, 0
     stream = demo.collector.CollectStream()
 
-    async def read() -> None:
-        nonlocal answered
-        async for _ in stream:
-            answered += 1
+    async def send() -> None:
+        nonlocal written
+        for _ in range(batches):
+            await stream.write(request(tracked(user, properties={"x": "y" * 100_000})))
+            written += 1
+        await stream.done_writing()
 
-    reading = asyncio.create_task(read())
-    for index in range(batches):
-        big = (tracked(user, properties={"x": "y" * 100_000}) for _ in range(10))
-        await stream.write(request(*big))
-        furthest = max(furthest, index - answered)
-    await stream.done_writing()
-    await asyncio.wait_for(reading, 60)
-    assert answered == batches
-    assert furthest < batches / 2
+    async with appends_held(stack):
+        sending = asyncio.create_task(send())
+        await asyncio.sleep(1)
+        stood_at = written
+        await asyncio.sleep(0.3)
+        assert written == stood_at < batches
+    results = [one async for answer in stream for one in answer.batch.results]
+    await sending
+    assert [one.outcome for one in results] == [RECORDED] * batches
 
 
 async def test_what_was_answered_before_the_sender_went_is_in_the_log(demo: Client) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from time import time
+from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -170,7 +171,8 @@ async def test_a_moment_outside_of_the_calendar_is_refused(demo: Client, seconds
     user = fresh()
     await demo.recorded(tracked(user))
     for bound in ("as_of", "known_at"):
-        why = await refused(demo.portrait(user, **{bound: Timestamp(seconds=seconds)}))
+        at: dict[str, Any] = {bound: Timestamp(seconds=seconds)}
+        why = await refused(demo.portrait(user, **at))
         assert (why.code, *why.violations) == ("INVALID_ARGUMENT", f"at.{bound}")
 
 

@@ -4,11 +4,9 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -23,6 +21,7 @@ from tests.support.profile import (
     QUARANTINED,
     RECORDED,
     Client,
+    appends_held,
     document,
     fresh,
     person,
@@ -40,18 +39,6 @@ async def second(stack: Stack, server_folder: Path) -> AsyncIterator[Client]:
     """The tenant `demo` at another replica."""
     async with replica(stack, server_folder) as service, channel(service.target) as connected:
         yield Client(connected, "demo")
-
-
-@asynccontextmanager
-async def appends_held(stack: Stack) -> AsyncIterator[None]:
-    """Nothing can be appended inside the block, because somebody holds the heads of the log."""
-    connection = await asyncpg.connect(stack.postgres.dsn("profile", role="profile"))
-    try:
-        async with connection.transaction():
-            await connection.execute("SELECT position FROM log_heads FOR UPDATE")
-            yield
-    finally:
-        await connection.close()
 
 
 async def test_what_one_replica_acknowledged_every_other_shows(demo: Client, second: Client) -> None:
