@@ -6,7 +6,7 @@ from typing import Final
 
 import uvloop
 
-from tests.bench import append, service
+from tests.bench import append, machine, service
 from tests.bench.shop import Shop, open_shop
 
 ALONE: Final[Mapping[str, Callable[[], Awaitable[None]]]] = {"append": append.run}
@@ -19,6 +19,7 @@ IN_SHOP: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
 
 async def bench(names: Sequence[str]) -> None:
     """Run benchmarks by name."""
+    machine.speed()
     for name in names:
         if name in ALONE:
             await ALONE[name]()

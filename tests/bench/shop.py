@@ -1,5 +1,6 @@
 """The stack that service benchmarks run against, with a shop preloaded, and its processes' CPU time."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
@@ -17,6 +18,9 @@ from tests.bench.report import work
 
 PEOPLE: Final = int(os.environ.get("PORTRAIT_BENCH_PEOPLE", "200000"))
 PARTITIONS: Final = 8
+CALM_SECONDS: Final = 3
+CALM_SHARE: Final = 0.2  # of a core
+
 POSTGRES: Final = {"shared_buffers": "2GB"}
 
 
@@ -61,8 +65,21 @@ async def open_shop(people: int = PEOPLE) -> AsyncIterator[Shop]:
         began = time.perf_counter()
         events = await preload(shop.database, people=people, partitions=PARTITIONS)
         work("preload", people=people, interactions=events, seconds=round(time.perf_counter() - began))
+        async with open_pool(stack.postgres.dsn("profile"), size=1) as pool:
+            await pool.execute("CHECKPOINT", timeout=600)
         await service.start()
+        await _settled(shop)
         yield shop
+
+
+async def _settled(shop: Shop) -> None:
+    """Wait until what a start sets going (counting tails, for one) is done."""
+    before, calm = sum(shop.cpu().values()), 0
+    while calm < CALM_SECONDS:
+        await asyncio.sleep(1)
+        now = sum(shop.cpu().values())
+        calm = calm + 1 if now - before < CALM_SHARE else 0
+        before = now
 
 
 def _family(pid: int) -> list[psutil.Process]:
