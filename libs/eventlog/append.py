@@ -112,7 +112,7 @@ class Appender:
         began = perf_counter()
         places = await self.log.append(events)
         self.metrics.append_seconds.observe(perf_counter() - began)
-        self.metrics.append_events.inc(len(events))
+        self.metrics.append_events.inc(len(events) - sum(place.duplicate for place in places))
         at = 0
         for waiting in group:
             mine = places[at : at + len(waiting.events)]

@@ -20,7 +20,9 @@ from libs.telemetry.metrics import Metrics
 TAIL_EVENTS: Final = 16
 BATCH_KEYS: Final = 48
 SLICE_KEYS: Final = 8
-CALM_BACKLOG: Final = 2_000
+CALM_BACKLOG: Final = 500
+WORKERS: Final = 4
+IDLE_SECONDS: Final = 0.1
 SWEEP_SECONDS: Final = 10.0
 BREATH_SECONDS: Final = 0.01
 
@@ -104,7 +106,8 @@ class Compactor(Generic[State]):
     async def run(self) -> None:
         """Compact until cancelled; a database that is away only delays it."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._compact_forever())
+            for worker in range(WORKERS):
+                tasks.create_task(self._compact_forever(worker * CALM_BACKLOG))
             tasks.create_task(self._sweep_forever())
 
     async def compact_all(self) -> None:
@@ -112,10 +115,19 @@ class Compactor(Generic[State]):
         while self._due:
             await self._compact([self._due.popleft() for _ in range(min(BATCH_KEYS, len(self._due)))])
 
-    async def _compact_forever(self) -> None:
+    async def _compact_forever(self, threshold: int) -> None:
+        """Fold what is due while more than `threshold` keys are.
+
+        So more workers join as the backlog grows, and take from appends what they need to keep it from growing on.
+        """
         log, name = structlog.get_logger(), self.reader.projection.name
         while True:
             await self._wake.wait()
+            if len(self._due) <= threshold:
+                if not self._due:
+                    self._wake.clear()
+                await asyncio.sleep(IDLE_SECONDS)
+                continue
             began, due_since = perf_counter(), self._due_since
             keys = [self._due.popleft() for _ in range(min(BATCH_KEYS, len(self._due)))]
             if not self._due:

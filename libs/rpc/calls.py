@@ -115,7 +115,6 @@ class _Method:
         self.name = name
         self.calls = calls
         self.tasks = tasks
-        self.seconds = {code: calls.metrics.rpc_seconds.labels(name[1:], code) for code in _CODE_NAMES.values()}
         self._handler = handler
         self._validated = validated
         # The stubs describe the threaded server's handlers.
@@ -228,7 +227,7 @@ class _Call:
             log.error("call_failed", method=method.name[1:], exc_info=error)
         end_call(self._span, code)
         self._scope.__exit__(None, None, None)
-        method.seconds[code].observe(perf_counter() - self._started)
+        method.calls.metrics.rpc_seconds.labels(method.name[1:], code).observe(perf_counter() - self._started)
         if self._task:
             method.tasks.discard(self._task)
 

@@ -202,7 +202,7 @@ async def test_mended_documents_stay_with_their_import(demo: Client) -> None:
     await reprocess(demo, (id_, document({**said, "identifiers": {"user_id": user}})))
     answer = await demo.collector.Retract(collector_pb.RetractRequest(import_id=import_id))
     assert answer.retracted == 1
-    assert (await demo.portrait(user)).interactions == 0
+    assert (await refused(demo.portrait(user))).code == "NOT_FOUND"
 
 
 async def test_an_interaction_named_twice_is_tried_once(demo: Client) -> None:

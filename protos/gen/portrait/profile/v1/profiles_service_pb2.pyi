@@ -138,7 +138,7 @@ class GetProfileResponse(_message.Message):
     PROFILE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def profile(self) -> Global___Profile:
-        """The portrait; NOT_FOUND is answered for somebody never seen."""
+        """The portrait; NOT_FOUND is answered for somebody of whom nothing is known, or was at the moment asked for."""
 
     def __init__(
         self,
@@ -198,7 +198,7 @@ class BatchGetProfilesResponse(_message.Message):
     PROFILES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def profiles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Profile]:
-        """One for each person asked for; `person_id` alone is set for somebody never seen."""
+        """One for each person asked for; `person_id` alone is set for somebody of whom nothing is known."""
 
     def __init__(
         self,
