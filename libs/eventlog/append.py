@@ -15,7 +15,9 @@ from libs.telemetry.metrics import Metrics
 GROUP_EVENTS: Final = 500
 LARGEST_GROUP_EVENTS: Final = 2_500
 LINGER_SECONDS: Final = 0.003
+LARGEST_GROUP_BYTES: Final = 16 * 1024 * 1024
 QUEUE_EVENTS: Final = 20_000
+QUEUE_BYTES: Final = 128 * 1024 * 1024
 
 Listener = Callable[[Sequence[NewEvent], Sequence[Appended]], None]
 
@@ -23,6 +25,7 @@ Listener = Callable[[Sequence[NewEvent], Sequence[Appended]], None]
 @dataclass(eq=False, slots=True)
 class _Waiting:
     events: Sequence[NewEvent]
+    bytes: int
     done: "asyncio.Future[list[Appended]]"
 
 
@@ -40,17 +43,20 @@ class Appender:
     listeners: list[Listener] = field(default_factory=list)
     _waiting: deque[_Waiting] = field(default_factory=deque, init=False)
     _queued: int = field(default=0, init=False)
+    _queued_bytes: int = field(default=0, init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def append(self, events: Sequence[NewEvent]) -> list[Appended]:
         """Record events durably, in the order given; raises `QueueFull` when too many wait already."""
         if not events:
             return []
-        if self._queued and self._queued + len(events) > self.queue_events:
+        size = sum(len(event.data) for event in events)
+        if self._queued and (self._queued + len(events) > self.queue_events or self._queued_bytes + size > QUEUE_BYTES):
             raise QueueFull(self.queue_events)
-        waiting = _Waiting(events, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(events, size, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._queued += len(events)
+        self._queued_bytes += size
         self._wake.set()
         return await waiting.done
 
@@ -75,14 +81,17 @@ class Appender:
 
     def _take(self) -> list[_Waiting]:
         group: list[_Waiting] = []
-        size = 0
-        while self._waiting and (not group or size + len(self._waiting[0].events) <= LARGEST_GROUP_EVENTS):
-            waiting = self._waiting.popleft()
+        events = size = 0
+        while self._waiting:
+            waiting = self._waiting[0]
+            events, size = events + len(waiting.events), size + waiting.bytes
+            if group and (events > LARGEST_GROUP_EVENTS or size > LARGEST_GROUP_BYTES):
+                break
+            self._waiting.popleft()
             if waiting.done.cancelled():  # the caller's deadline passed or the caller is gone
-                self._queued -= len(waiting.events)
-                continue
-            group.append(waiting)
-            size += len(waiting.events)
+                self._leave([waiting])
+            else:
+                group.append(waiting)
         if not self._waiting:
             self._wake.clear()
         return group
@@ -94,8 +103,12 @@ class Appender:
             _fail(group, ShuttingDown())
             raise
         finally:
-            self._queued -= sum(len(waiting.events) for waiting in group)
-            self.metrics.append_queue.set(self._queued)
+            self._leave(group)
+
+    def _leave(self, waiting: Sequence[_Waiting]) -> None:
+        self._queued -= sum(len(one.events) for one in waiting)
+        self._queued_bytes -= sum(one.bytes for one in waiting)
+        self.metrics.append_queue.set(self._queued)
 
     async def _settle(self, group: list[_Waiting]) -> None:
         try:

@@ -26,7 +26,9 @@ IDLE_SECONDS: Final = 0.1
 SWEEP_SECONDS: Final = 10.0
 BREATH_SECONDS: Final = 0.01
 
-AWAY: Final = (*UNREACHABLE, Unavailable, TimeoutError)
+MOST_COUNTS: Final = 2_000_000
+
+AWAY: Final = (*UNREACHABLE, Unavailable)
 RETRY_SECONDS: Final = 1.0
 
 
@@ -87,6 +89,8 @@ class Compactor(Generic[State]):
     def count(self, events: Sequence[NewEvent], places: Sequence[Appended]) -> None:
         """Listener of the appender."""
         counts, limit = self._counts, self.tail_events
+        if len(counts) > MOST_COUNTS:  # of keys that other replicas folded meanwhile, for one; the sweep finds the rest
+            counts.clear()
         for event, place in zip(events, places, strict=True):
             if place.duplicate:
                 continue

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
+from typing import Final
 
 import asyncpg
 from portrait.log.v1 import event_pb2 as pb
@@ -13,6 +14,8 @@ from libs.eventlog.event import Appended, Batch, NewEvent, Recorded, partition_o
 from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS
 from libs.eventlog.ranges import Ranges
 from libs.runtime.clock import Clock
+
+KEY_PAGE: Final = 1_000
 
 Placed = list[tuple[int, int, NewEvent]]
 
@@ -33,13 +36,16 @@ _READ = """
     SELECT run.partition, run.position, run.recorded_at, run.event
     FROM unnest($1::smallint[], $2::bigint[]) AS mine(partition, position)
     CROSS JOIN LATERAL (
-        SELECT partition, position, recorded_at, event FROM log
-        WHERE partition = mine.partition AND position > mine.position
-        ORDER BY position LIMIT $3) AS run"""
+        SELECT next.*, sum(octet_length(event)) OVER (ORDER BY position) AS bytes
+        FROM (
+            SELECT partition, position, recorded_at, event FROM log
+            WHERE partition = mine.partition AND position > mine.position
+            ORDER BY position LIMIT $3) AS next) AS run
+    WHERE run.bytes <= $4 OR run.bytes = octet_length(run.event)"""
 
 _READ_KEY = """
     SELECT position, recorded_at, event FROM log
-    WHERE tenant = $1 AND key = $2 AND position > $3 ORDER BY position"""
+    WHERE tenant = $1 AND key = $2 AND position > $3 ORDER BY position LIMIT $4"""
 
 
 class PostgresLog:
@@ -147,10 +153,8 @@ class PostgresLog:
         self, after: Mapping[int, int], *, limit: int = BATCH_EVENTS, max_bytes: int = BATCH_BYTES
     ) -> list[Batch]:
         """See `LogReader.read`."""
-        rows = await self._pool.fetch(_READ, list(after), list(after.values()), limit)
-        return [
-            _batch(partition, list(run), max_bytes) for partition, run in groupby(rows, key=itemgetter("partition"))
-        ]
+        rows = await self._pool.fetch(_READ, list(after), list(after.values()), limit, max_bytes)
+        return [_batch(partition, list(run)) for partition, run in groupby(rows, key=itemgetter("partition"))]
 
     async def stream(self, partition: int, after: int) -> AsyncIterator[Batch]:
         """Everything behind a position of a partition, up to the head of the moment, batch by batch."""
@@ -162,7 +166,13 @@ class PostgresLog:
 
     async def read_key(self, tenant: str, key: bytes, *, after: int = 0) -> list[Recorded]:
         """See `KeyReader.read_key`."""
-        return recorded(await self._pool.fetch(_READ_KEY, tenant, key, after))
+        found: list[Recorded] = []
+        while rows := await self._pool.fetch(_READ_KEY, tenant, key, after, KEY_PAGE):
+            found += recorded(rows)
+            if len(rows) < KEY_PAGE:
+                break
+            after = found[-1].position
+        return found
 
 
 def recorded(rows: Iterable[asyncpg.Record]) -> list[Recorded]:
@@ -171,13 +181,5 @@ def recorded(rows: Iterable[asyncpg.Record]) -> list[Recorded]:
     return [Recorded(position, recorded_at, parse(event)) for position, recorded_at, event in rows]
 
 
-def _batch(partition: int, rows: list[asyncpg.Record], max_bytes: int) -> Batch:
-    """As many of the rows as fit into the bytes, but at least one."""
-    events = [row["event"] for row in rows]
-    size = taken = 0
-    for event in events:
-        size += len(event)
-        if size > max_bytes and taken:
-            break
-        taken += 1
-    return Batch(partition, rows[0]["position"], [row["recorded_at"] for row in rows[:taken]], events[:taken])
+def _batch(partition: int, rows: list[asyncpg.Record]) -> Batch:
+    return Batch(partition, rows[0]["position"], [row["recorded_at"] for row in rows], [row["event"] for row in rows])

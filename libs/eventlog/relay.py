@@ -26,7 +26,7 @@ from libs.eventlog.jetstream import (
     stream_name,
     subject_of,
 )
-from libs.eventlog.log import BATCH_EVENTS, LogReader
+from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS, LogReader
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import TRACEPARENT, Traces, inject
 
@@ -115,7 +115,9 @@ class Relay:
             if outcome is not None:
                 raise outcome
         await self._account(jetstream)
-        return any(len(batch.events) >= BATCH_EVENTS for batch in batches)
+        return any(
+            len(batch.events) >= BATCH_EVENTS or sum(map(len, batch.events)) > BATCH_BYTES // 2 for batch in batches
+        )
 
     async def _woken(self) -> None:
         try:

@@ -47,7 +47,7 @@ def log_tables(metadata: MetaData) -> None:
         Column("recorded_at", BigInteger, nullable=False),
         Column("import_id", Text, nullable=False, server_default=text("''")),
         Index("message_ids_by_import", "tenant", "import_id", postgresql_where=text("import_id <> ''")),
-        Index("message_ids_by_age", "recorded_at", postgresql_using="brin"),
+        Index("message_ids_by_age", "recorded_at", postgresql_where=text("import_id = ''")),
     )
 
 

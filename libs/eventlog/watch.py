@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
 from portrait.log.v1 import event_pb2 as pb
 
-from libs.eventlog.database import UNREACHABLE
 from libs.eventlog.log import LogReader
 from libs.eventlog.snapshots import KeyOfTenant
 
@@ -54,7 +54,8 @@ class Watch:
     async def _advance(self, positions: dict[int, int]) -> bool:
         try:
             batches = await self.log.read(positions)
-        except UNREACHABLE:  # the database is away; positions stand, so nothing is missed when it is back
+        except Exception as error:  # noqa: BLE001  positions stand, so nothing is missed when the database is back
+            structlog.get_logger().warning("watch_delayed", error=repr(error))
             return False
         for batch in batches:
             positions[batch.partition] = batch.last_position

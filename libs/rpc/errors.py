@@ -66,6 +66,8 @@ def understood(error: BaseException) -> errors.PortraitError | None:
     match error:
         case errors.PortraitError():
             return error
+        case asyncpg.CharacterNotInRepertoireError():  # PostgreSQL's text holds everything but NUL
+            return errors.InvalidArgument("", "text holds a NUL character", "INVALID_TEXT")
         case TimeoutError() | asyncpg.QueryCanceledError():
             return errors.DeadlineExceeded()
         case grpc.aio.AioRpcError():

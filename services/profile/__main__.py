@@ -61,6 +61,8 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     log = PostgresLog(LOG, settings.partitions, pool, clock, ranges)
     clocks = TenantClocks(pool, tenants, clock)
     schemas = Schemas(pool, log, tenants, clock, metrics)
+    for tenant in tenants:  # before the first interaction: what it is read by is stamped on it for ever
+        await schemas.refresh(tenant.id)
     calendars = {tenant.id: Calendar(tenant.zone, tenant.currency) for tenant in tenants}
     anchorings = {
         tenant.id: Anchoring(DEFAULT_RULES, Keyring(tenant.secret), region_of(tenant.locale)) for tenant in tenants

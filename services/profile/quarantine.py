@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Final
 
 import asyncpg
 import msgspec
@@ -24,6 +25,8 @@ class Quarantined(msgspec.Struct, frozen=True):
     attempts: int
 
 
+SHOWN_BYTES: Final = 64 * 1024
+
 # A producer's retry leaves what waits already alone: it may be half mended. What was let go waits anew.
 _ADD = """
     INSERT INTO quarantine AS known (tenant, quarantine_id, arrived_at, document, reason, field, message, mode,
@@ -39,8 +42,11 @@ _ADD = """
 
 _COLUMNS = """quarantine_id, arrived_at, document, reason, field, message, mode, import_id, attempts"""
 
+# A document is kept whole, but what is listed is not read whole.
+_SHOWN = _COLUMNS.replace("document", f"substr(document, 1, {SHOWN_BYTES + 1})")
+
 _LIST = f"""
-    SELECT {_COLUMNS} FROM quarantine
+    SELECT {_SHOWN} FROM quarantine
     WHERE tenant = $1 AND ended_at IS NULL AND ($2 = '' OR reason = $2) AND (arrived_at, quarantine_id) < ($3, $4)
     ORDER BY arrived_at DESC, quarantine_id DESC LIMIT $5"""  # noqa: S608  the columns are our own
 

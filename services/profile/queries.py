@@ -20,7 +20,8 @@ from services.profile.domain.interaction import read_interaction
 from services.profile.domain.portrait import Portrait
 from services.profile.projections import INTERACTION_RECORDED
 
-HEAD_POLL_SECONDS: Final = 0.02
+HEAD_POLL_SECONDS: Final = 0.1
+REACH_SECONDS: Final = 10.0
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -122,14 +123,15 @@ class Portraits:
                 await changed.wait()
 
     async def _reach(self, moment: Moment) -> None:
-        """Wait, as long as the caller does, until the log holds a position. What it holds, every read contains."""
+        """Wait, for a while, until the log holds a position. What it holds, every read contains."""
         if moment.identified:
             raise FailedPrecondition("IDENTITY_NOT_AVAILABLE", "`identified` needs the identity service")
         partition, position = moment.at_least or (0, 0)
         if partition >= self.log.partitions:
             raise InvalidArgument("at.at_least.partition", f"the log has {self.log.partitions} partitions")
-        while (await self.log.heads())[partition] < position:  # noqa: ASYNC110  it may be another replica's append
-            await asyncio.sleep(HEAD_POLL_SECONDS)
+        async with asyncio.timeout(REACH_SECONDS):
+            while (await self.log.heads())[partition] < position:  # noqa: ASYNC110  it may be another replica's append
+                await asyncio.sleep(HEAD_POLL_SECONDS)
 
 
 def _when(recorded: Recorded) -> tuple[int, int]:

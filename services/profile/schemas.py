@@ -9,7 +9,6 @@ import asyncpg
 import msgspec
 import structlog
 
-from libs.eventlog.database import UNREACHABLE
 from libs.eventlog.event import Envelope
 from libs.eventlog.postgres import PostgresLog
 from libs.people.keys import Keyring
@@ -57,11 +56,11 @@ class Schemas:
         """Keep in step with other replicas until cancelled."""
         log = structlog.get_logger()
         while True:
-            try:
-                for tenant in self.tenants:
+            for tenant in self.tenants:
+                try:
                     await self.refresh(tenant.id)
-            except (*UNREACHABLE, asyncpg.PostgresError) as error:
-                log.warning("schemas_not_refreshed", error=repr(error))
+                except Exception as error:  # noqa: BLE001  the database is away, or a newer release published
+                    log.warning("schemas_not_refreshed", tenant=tenant.id, error=repr(error))
             self.metrics.heartbeat("schemas")
             await asyncio.sleep(REFRESH_SECONDS)
 

@@ -11,7 +11,7 @@ from libs.rpc.pages import next_page, page_cursor
 from services.profile.api.results import answered
 from services.profile.codec import interactions
 from services.profile.handlers import Mending
-from services.profile.quarantine import QuarantineStore
+from services.profile.quarantine import SHOWN_BYTES, QuarantineStore
 
 PAGE: Final = 50
 PAGE_BYTES: Final = 2 * 1024 * 1024
@@ -35,7 +35,7 @@ class QuarantineService(quarantine_rpc.QuarantineServicer):
         response = quarantine_pb.ListQuarantinedResponse(total=total)
         size = 0
         for index, one in enumerate(found):
-            size += min(len(one.document), interactions.SHOWN_BYTES)
+            size += min(len(one.document), SHOWN_BYTES)
             if index == limit or (index and size > PAGE_BYTES):
                 last = found[index - 1]
                 response.next_page_token = next_page(request, (last.arrived_at, last.id))

@@ -1,6 +1,6 @@
 """Interactions as they come, and what is answered of them."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -12,9 +12,7 @@ from libs.eventlog.event import Appended
 from services.profile.codec.times import timestamp
 from services.profile.codec.words import word
 from services.profile.domain.rejection import Rejected
-from services.profile.quarantine import Quarantined
-
-SHOWN_BYTES: Final = 64 * 1024
+from services.profile.quarantine import SHOWN_BYTES, Quarantined
 
 
 def document_of(interaction: interaction_pb.Interaction) -> bytes:

@@ -19,6 +19,9 @@ HALF_LIFE: Final = 30
 SHOWN: Final = 100
 """Affinities shown of one dimension."""
 
+LINES_COUNTED: Final = 500
+"""Lines of one event that speak for something; no basket is longer, and a portrait must stay small."""
+
 _FORGOTTEN: Final = 40 * HALF_LIFE  # a millionth of a millionth is left
 _DECAY: Final = tuple(2.0 ** (-age / HALF_LIFE) for age in range(_FORGOTTEN))
 _DIMENSIONS: Final = frozenset(DIMENSIONS)
@@ -41,7 +44,7 @@ class Affinity(msgspec.Struct, frozen=True, gc=False):
 
 
 def draw(affinities: Affinities, reading: EventReading, properties: Mapping[str, Any], source: str, day: int) -> None:
-    """Record what an event speaks for; each of its lines counts.
+    """Record what an event speaks for; each of its first `LINES_COUNTED` lines counts.
 
     `source` stands for the channel where no property names one; it is empty where the event says nothing of channels.
     """
@@ -51,7 +54,7 @@ def draw(affinities: Affinities, reading: EventReading, properties: Mapping[str,
         named["channel"] = source
     _add(affinities, named, weight, day)
     if reading.lines and isinstance(lines := properties.get(reading.lines), list):
-        for line in lines:
+        for line in lines[:LINES_COUNTED]:
             if isinstance(line, dict):
                 _add(affinities, _named(reading.line_roles, line), weight, day)
 

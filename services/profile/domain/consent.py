@@ -8,7 +8,7 @@ import msgspec
 from libs.runtime.clock import Micros
 from services.profile.domain.calendar import Calendar
 from services.profile.domain.interaction import ConsentSaid, ConsentState, Interaction
-from services.profile.domain.registers import EVERYTHING, put
+from services.profile.domain.registers import put
 from services.profile.domain.timestamps import read_time
 
 ConsentKey = tuple[str, str, str]
@@ -44,12 +44,12 @@ def permit(
     if isinstance(said.consents, dict):
         for channel, granted in said.consents.items():
             rank = _RESTRICTIVENESS["granted" if granted else "withdrawn"]
-            put(consents, ("", channel, SHORTHAND_PURPOSE), (at, rank, event_id, "", NEVER), EVERYTHING)
+            put(consents, ("", channel, SHORTHAND_PURPOSE), (at, rank, event_id, "", NEVER))
     else:
         for consent in said.consents:
             key = (consent.address, consent.channel, consent.purpose)
             rank = _RESTRICTIVENESS[consent.state]
-            put(consents, key, (at, rank, event_id, consent.basis, _end(consent, at, calendar)), EVERYTHING)
+            put(consents, key, (at, rank, event_id, consent.basis, _end(consent, at, calendar)))
 
 
 def standing_consents(consents: Mapping[ConsentKey, ConsentRegister]) -> tuple[ConsentStanding, ...]:

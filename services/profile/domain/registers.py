@@ -23,15 +23,19 @@ Key = TypeVar("Key", bound=Ordered)
 Value = TypeVar("Value", bound=Ordered)
 
 
-def put(registers: dict[Key, Value], key: Key, value: Value, keep: int) -> None:
-    """Say a value under a key; at most `keep` registers remain."""
+def put(registers: dict[Key, Value], key: Key, value: Value) -> None:
+    """Say a value under a key."""
     held = registers.get(key)
-    if held is None:
+    if held is None or held < value:
         registers[key] = value
-        if len(registers) > keep:
-            del registers[min(registers, key=lambda key: (registers[key], key))]
-    elif held < value:
-        registers[key] = value
+
+
+def keep_greatest(registers: dict[Key, Value], keep: int) -> None:
+    """Forget all but the greatest. Once an event, not once a value: an event may say a thousand things."""
+    over = len(registers) - keep
+    if over > 0:
+        for key in sorted(registers, key=lambda key: (registers[key], key))[:over]:
+            del registers[key]
 
 
 def union(a: Mapping[Key, Value], b: Mapping[Key, Value], keep: int) -> dict[Key, Value]:

@@ -7,7 +7,7 @@ import msgspec
 
 from libs.runtime.clock import Micros
 from services.profile.domain.interaction import Interaction
-from services.profile.domain.registers import put
+from services.profile.domain.registers import keep_greatest, put
 
 Sightings = dict[tuple[str, str], Micros]
 """(type, value as sent) → when last."""
@@ -48,6 +48,8 @@ def see(seen: Sightings, proven: Sightings, said: Interaction, at: Micros) -> No
             _note(seen, identifier.type, str(identifier.value), at)
             if identifier.verified:
                 _note(proven, identifier.type, str(identifier.value), at)
+    keep_greatest(seen, SIGHTINGS_KEPT)
+    keep_greatest(proven, SIGHTINGS_KEPT)
 
 
 def seen_identifiers(seen: Sightings, proven: Sightings, normalise: Normalise) -> tuple[SeenIdentifier, ...]:
@@ -62,7 +64,7 @@ def seen_identifiers(seen: Sightings, proven: Sightings, normalise: Normalise) -
 
 def _note(sightings: Sightings, type_: str, value: str, at: Micros) -> None:
     if len(type_) + len(value) <= _LONGEST:
-        put(sightings, (type_, value), at, SIGHTINGS_KEPT)
+        put(sightings, (type_, value), at)
 
 
 def _normalised(sightings: Mapping[tuple[str, str], Micros], normalise: Normalise) -> list[tuple[tuple[str, str], int]]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from libs.runtime.clock import Micros
-from services.profile.domain.registers import put
+from services.profile.domain.registers import keep_greatest, put
 
 TraitKey = tuple[str, str, bool]
 """Name, source, verified."""
@@ -57,9 +57,10 @@ def say(
         if len(json) > LONGEST_VALUE or len(name) > LONGEST_NAME:
             too_long += 1
             continue
-        put(registers, (name, source, verified), (at, event_id, json), TRAITS_KEPT)
+        put(registers, (name, source, verified), (at, event_id, json))
         if json == _NULL:
-            put(registers, (name, source, not verified), (at, event_id, json), TRAITS_KEPT)
+            put(registers, (name, source, not verified), (at, event_id, json))
+    keep_greatest(registers, TRAITS_KEPT)
     return too_long
 
 

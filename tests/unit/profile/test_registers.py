@@ -3,7 +3,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.profile.domain.registers import put, union
+from services.profile.domain.registers import keep_greatest, put, union
 
 KEEP = 3
 said = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 9)), max_size=15)
@@ -12,7 +12,8 @@ said = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 9)), max_siz
 def registers_of(pairs: list[tuple[str, int]]) -> dict[str, int]:
     registers: dict[str, int] = {}
     for key, value in pairs:
-        put(registers, key, value, KEEP)
+        put(registers, key, value)
+        keep_greatest(registers, KEEP)
     return registers
 
 

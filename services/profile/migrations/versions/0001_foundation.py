@@ -61,7 +61,7 @@ def _log() -> None:
         ["tenant", "import_id"],
         postgresql_where=sa.text("import_id <> ''"),
     )
-    op.create_index("message_ids_by_age", "message_ids", ["recorded_at"], postgresql_using="brin")
+    op.create_index("message_ids_by_age", "message_ids", ["recorded_at"], postgresql_where=sa.text("import_id = ''"))
 
 
 def _projections() -> None:

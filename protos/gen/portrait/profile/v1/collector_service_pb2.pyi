@@ -248,7 +248,7 @@ class RetractRequest(_message.Message):
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
     IMPORT_ID_FIELD_NUMBER: _builtins.int
     message_id: _builtins.str
-    """One interaction."""
+    """One interaction, for as long as its message_id is remembered (a week unless set otherwise; for imports, always)."""
     import_id: _builtins.str
     """Everything that an import brought."""
     def __init__(
