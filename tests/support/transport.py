@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Protocol
@@ -145,22 +145,6 @@ def consumer_of(
         traces=Traces.off(),
         settings=EAGER,
     )
-
-
-@asynccontextmanager
-async def running(*loops: Relay | Consumer[None]) -> AsyncIterator[None]:
-    """Run loops in the background; each must outlive the block."""
-    tasks = [asyncio.create_task(loop.run()) for loop in loops]
-    try:
-        yield
-        for task in tasks:
-            assert not task.done(), task
-    finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from libs.eventlog.memory import MemoryLog
 from libs.eventlog.subscription import locate
 from libs.eventlog.verdict import DONE, Park, Retry, Verdict
 from libs.telemetry.metrics import Metrics
+from tests.support.logs import running
 from tests.support.transport import (
     PARTITIONS,
     DirectSource,
@@ -21,7 +22,6 @@ from tests.support.transport import (
     eventually,
     memory_log,
     relay_of,
-    running,
 )
 
 

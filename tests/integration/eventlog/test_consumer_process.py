@@ -19,7 +19,8 @@ from libs.rpc.credentials import DevelopmentCredential
 from libs.rpc.server import Service, serve
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import Traces
-from tests.support.transport import PARTITIONS, append, eventually, memory_log, relay_of, running
+from tests.support.logs import running
+from tests.support.transport import PARTITIONS, append, eventually, memory_log, relay_of
 
 
 @pytest.fixture

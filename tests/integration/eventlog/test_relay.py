@@ -7,7 +7,8 @@ from libs.eventlog.jetstream import Broker, StreamSettings, stream_name, subject
 from libs.eventlog.relay import Relay
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import extract
-from tests.support.transport import BRISK, PARTITIONS, Stream, append, events, eventually, memory_log, relay_of, running
+from tests.support.logs import running
+from tests.support.transport import BRISK, PARTITIONS, Stream, append, events, eventually, memory_log, relay_of
 
 
 async def publish_all(relay: Relay) -> None:
