@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from phonenumbers import SUPPORTED_REGIONS
@@ -53,6 +54,11 @@ class Anchoring:
         identified, refused = self._parted((type_, value, False) for type_, value in pairs)
         return self.anchor(identified), refused
 
+    def blocked_keys(self) -> frozenset[bytes]:
+        """The keys of the values that the rules block, by which those are known that were collected before."""
+        types = self.rules.types
+        return frozenset(self._keyring.key(types[name].kind, name, normal) for name, normal in self._blocked)
+
     def _parted(self, claims: Iterable[tuple[str, str | int, bool]]) -> tuple[list[Identified], list[Refused]]:
         identified: list[Identified] = []
         refused: list[Refused] = []
@@ -87,7 +93,7 @@ class Anchoring:
             for value in type_.blocked:
                 # A value that can't be read is refused anyway.
                 with suppress(Unusable):
-                    yield type_.name, normal_form(type_, value, self._region)
+                    yield type_.name, normal_form(replace(type_, blocked_patterns=()), value, self._region)
 
 
 def _weakness(identified: Identified) -> tuple[tuple[bool, int, int], bool, bytes]:

@@ -31,6 +31,12 @@ def normal_form(type_: IdentifierType, value: str, region: str) -> str:
     """The one spelling of a value of that type; raises `Unusable` with the reason. Its own normal form is itself."""
     text = tidy(value)
     screen.text(type_, text)
+    normal = _spelled(type_, text, region)
+    screen.patterns(type_, normal)
+    return normal
+
+
+def _spelled(type_: IdentifierType, text: str, region: str) -> str:
     match type_.form:
         case "phone":
             return phone(text, region)

@@ -1,6 +1,7 @@
 """Values that name nobody. Every one of these has joined strangers in some customer database."""
 
 import re
+from fnmatch import fnmatchcase
 from typing import Final
 
 from libs.people.identifiers import IdentifierType, Reason
@@ -77,6 +78,18 @@ def text(type_: IdentifierType, value: str) -> None:
     run(value, _TELLING_LENGTH_OF_MACHINES if type_.strength == "weak" else _TELLING_LENGTH)
     if type_.strength == "weak" and bare.translate(_SEPARATORS) in _FACTORY_DEFAULTS:
         raise Unusable("FACTORY_DEFAULT")
+
+
+def patterns(type_: IdentifierType, normal: str) -> None:
+    """Refuse a normal form that the tenant's own patterns refuse; raises `Unusable`.
+
+    Patterns are those of a shell and not regular expressions, of which a careless one can take a value of 512 bytes
+    hours to refuse.
+    """
+    if type_.matches and not any(fnmatchcase(normal, pattern) for pattern in type_.matches):
+        raise Unusable("MALFORMED")
+    if any(fnmatchcase(normal, pattern) for pattern in type_.blocked_patterns):
+        raise Unusable("BLOCKED_VALUE")
 
 
 def run(value: str, least: int = _TELLING_LENGTH) -> None:
