@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from libs.people.identifiers import IdentifierType
+from libs.people.identifiers import DAY, IdentifierType
 from libs.runtime.clock import Micros
 from services.identity.domain.decisions import Register
 from services.identity.domain.evidence import Key, Pair
@@ -128,10 +128,12 @@ def _draw_edges(graph: Graph, standing: Iterable[Standing]) -> None:
             edges.append((at, weak, low, high, event_id, a, b, NO_PROOF, first.recorded_at))
         for side, sight in proofs:
             edges.append((sight.occurred_at, weak, low, high, sight.event_id, a, b, side, sight.recorded_at))
+        # To the end of the day, so that seeing a pair again changes nothing before the day is over.
+        until = (together.last.occurred_at // DAY + 1) * DAY
         if type_a.validity is not None:
-            alive.setdefault(a, []).append((at, together.last.occurred_at))
+            alive.setdefault(a, []).append((at, until))
         if type_b.validity is not None:
-            alive.setdefault(b, []).append((at, together.last.occurred_at))
+            alive.setdefault(b, []).append((at, until))
     edges.sort()
     for identifier, times in alive.items():
         gaps = _gaps(times, graph.type_at(identifier).validity or 0)

@@ -40,7 +40,7 @@ class Names:
     def _is_older(self, node: int, other: int) -> bool:
         """Whether a node goes before another: recorded first, then strongest, then the smallest key.
 
-        Spans after the first found a person only where nothing else can, for an id would then hang on the time of a cut.
+        Spans after the first found a person only where nothing else can, for their ids hang on the time of a cut.
         """
         graph, identifiers, first_spans = self._graph, self._persons.identifier, len(self._graph.keys)
         a, b = identifiers[node], identifiers[other]

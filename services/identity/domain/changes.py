@@ -1,0 +1,102 @@
+"""What a change of mind about who is who means for others: the events of the identity log."""
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+import msgspec
+
+from libs.people.spans import WHOLE, Cut, Span, own_id
+from services.identity.domain.evidence import Key
+from services.identity.domain.naming import PersonId
+from services.identity.domain.resolution import Resolution
+
+
+class IdentifierMoved(msgspec.Struct, frozen=True, gc=False):
+    """An identifier, or a span of it, now belongs to another person; `version` orders the moves of one identifier."""
+
+    identifier: Key
+    span: Span
+    from_person: PersonId
+    to_person: PersonId
+    version: int
+    cause: bytes
+
+
+class AnchorCut(msgspec.Struct, frozen=True, gc=False):
+    """What is filed under an identifier is to be folded anew, by other spans than before; None makes it whole again."""
+
+    anchor: Key
+    cut: Cut | None
+    version: int
+    cause: bytes
+
+
+class PersonsMerged(msgspec.Struct, frozen=True, gc=False):
+    """These turned out to be one person, for people to read: consumers go by the moves."""
+
+    into: PersonId
+    merged: tuple[PersonId, ...]
+    cause: bytes
+
+
+class PersonsSplit(msgspec.Struct, frozen=True, gc=False):
+    """One person turned out to be these, for people to read: consumers go by the moves."""
+
+    person: PersonId
+    into: tuple[PersonId, ...]
+    cause: bytes
+
+
+IdentityChange = IdentifierMoved | AnchorCut | PersonsMerged | PersonsSplit
+
+
+def changes(
+    before: Resolution,
+    after: Resolution,
+    versions: Mapping[Key, int],
+    cause: bytes,
+    known_before: AbstractSet[Key],
+) -> list[IdentityChange]:
+    """What leads from one resolution of some identifiers to another of the same; cuts come first.
+
+    `versions` are the last ones given out; whatever changes of one identifier gets the next one. `known_before` are
+    those of the identifiers that are not new: that somebody's first device is theirs is no merge of two people.
+    """
+    cuts = [
+        AnchorCut(key, after.cuts.get(key), versions.get(key, 0) + 1, cause)
+        for key in sorted(before.cuts.keys() | after.cuts.keys())
+        if before.cuts.get(key) != after.cuts.get(key)
+    ]
+    was, now = _places(before), _places(after)
+    moves = [
+        IdentifierMoved(key, span, old, new, versions.get(key, 0) + 1, cause)
+        for key, span in sorted(was.keys() | now.keys())
+        if (old := was.get((key, span)) or own_id(key, span)) != (new := now.get((key, span)) or own_id(key, span))
+    ]
+    return [*cuts, *moves, *_told(before, after, known_before, cause)]
+
+
+def _places(found: Resolution) -> dict[tuple[Key, Span], PersonId]:
+    return {
+        **{(key, WHOLE): person for key, person in found.people.items()},
+        **{place: tied.person for place, tied in found.spans.items()},
+    }
+
+
+def _told(
+    before: Resolution, after: Resolution, known: Iterable[Key], cause: bytes
+) -> list[PersonsMerged | PersonsSplit]:
+    merged: dict[PersonId, set[PersonId]] = {}
+    split: dict[PersonId, set[PersonId]] = {}
+    for key in known:
+        old, new = before.person_of(key), after.person_of(key)
+        merged.setdefault(new, set()).add(old)
+        split.setdefault(old, set()).add(new)
+    return [
+        *(PersonsMerged(into, tuple(sorted(those)), cause) for into, those in sorted(merged.items()) if len(those) > 1),
+        *(
+            PersonsSplit(person, tuple(sorted(those)), cause)
+            for person, those in sorted(split.items())
+            if len(those) > 1
+        ),
+    ]

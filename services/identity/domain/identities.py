@@ -1,0 +1,128 @@
+"""Who is who, kept up to date in memory: each change resolves its neighbourhood anew, and tells what moved.
+
+This is the order of steps that a transaction of the service takes under the tenant's resolver lock, with dictionaries
+in the place of tables; and as it holds no state but what can be derived, it ends where resolving everything at once
+ends, whatever the order and the batches of what it learns.
+"""
+
+import sys
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Final, assert_never
+
+from libs.people.identifiers import IdentifierRules
+from services.identity.domain.changes import (
+    AnchorCut,
+    IdentifierMoved,
+    IdentityChange,
+    PersonsMerged,
+    PersonsSplit,
+    changes,
+)
+from services.identity.domain.evidence import Evidence, Key, combine
+from services.identity.domain.knowledge import Knowledge, News
+from services.identity.domain.neighbourhood import Neighbourhood
+from services.identity.domain.resolution import resolve
+from services.identity.domain.resolved import Resolved
+from services.identity.domain.standing import Case
+from services.identity.domain.touch import touched
+
+LARGEST_NEIGHBOURHOOD: Final = 5_000
+
+
+class Identities:
+    """The people of one tenant. `versions` are the last ones given to each identifier's changes."""
+
+    def __init__(
+        self,
+        rules: IdentifierRules,
+        screened: frozenset[Key] = frozenset(),
+        largest: int = LARGEST_NEIGHBOURHOOD,
+        versions: Mapping[Key, int] | None = None,
+    ) -> None:
+        self.rules = rules
+        self.screened = screened
+        self.knowledge = Knowledge()
+        self.resolved = Resolved()
+        self.versions: dict[Key, int] = dict(versions or {})
+        self.waiting: dict[Key, bytes] = {}
+        """The slow lane: what touched a neighbourhood that is too large to be resolved in passing, with its cause."""
+        self._largest = largest
+
+    @property
+    def case(self) -> Case:
+        """Everything known."""
+        return Case(self.knowledge.evidence, self.knowledge.decisions, self.rules, self.screened)
+
+    def observe(self, evidence: Evidence, cause: bytes) -> list[IdentityChange]:
+        """Learn more evidence."""
+        known = self.knowledge.evidence
+        total = Evidence(
+            {key: known.seen[key] for key in evidence.seen if key in known.seen},
+            {both: known.pairs[both] for both in evidence.pairs if both in known.pairs},
+            {login: known.logins[login] for login in evidence.logins if login in known.logins},
+        )
+        combine(total, evidence)
+        return self.learn(News(total.seen, total.pairs, total.logins), cause)
+
+    def learn(self, news: News, cause: bytes) -> list[IdentityChange]:
+        """Take in what is known now; the answer is what the identity log is to say of it."""
+        fresh = news.seen.keys() - self.knowledge.evidence.seen.keys()
+        touches = touched(self.knowledge, news, self.rules, self.resolved.marks)
+        self.knowledge.take(news)
+        return self._reconsider(touches, fresh, cause, self._largest)
+
+    def publish(self, rules: IdentifierRules, screened: frozenset[Key], cause: bytes) -> list[IdentityChange]:
+        """Go by other rules, for all that was ever seen."""
+        self.rules, self.screened = rules, screened
+        everybody = {*self.knowledge.evidence.seen, *self.knowledge.decisions.types}
+        return self._reconsider(everybody, set(), cause, self._largest)
+
+    def settle(self) -> list[IdentityChange]:
+        """Resolve what waits in the slow lane."""
+        told: list[IdentityChange] = []
+        while self.waiting:
+            key, cause = next(iter(self.waiting.items()))
+            told += self._reconsider({key}, set(), cause, sys.maxsize)
+        return told
+
+    def _reconsider(
+        self, touches: AbstractSet[Key], fresh: AbstractSet[Key], cause: bytes, largest: int
+    ) -> list[IdentityChange]:
+        told: list[IdentityChange] = []
+        rest = set(touches)
+        while rest:
+            around = self._neighbourhood(min(rest), rest | self.waiting.keys(), largest)
+            if around.oversized:
+                self.waiting.update(dict.fromkeys(around.inside & rest, cause))
+            else:
+                told += self._resolve(around, fresh, cause)
+            rest -= around.inside
+        return told
+
+    def _neighbourhood(self, seed: Key, touches: AbstractSet[Key], largest: int) -> Neighbourhood:
+        around = Neighbourhood(seed, touches, self.rules, self.screened, largest)
+        while around.unread and not around.oversized:
+            evidence, decisions = self.knowledge.around(around.unread)
+            marks = self.resolved.marks
+            around.read(evidence, decisions, {key: marks[key] for key in evidence.seen if key in marks})
+        return around
+
+    def _resolve(self, around: Neighbourhood, fresh: AbstractSet[Key], cause: bytes) -> list[IdentityChange]:
+        before = self.resolved.within(around.inside)
+        after = resolve(around.case, around.inside, around.given)
+        told = changes(before, after, self.versions, cause, around.inside - fresh)
+        self.resolved.replace(before, after)
+        for one in told:
+            match one:
+                case IdentifierMoved():
+                    self.versions[one.identifier] = one.version
+                case AnchorCut():
+                    self.versions[one.anchor] = one.version
+                case PersonsMerged() | PersonsSplit():
+                    pass
+                case _:
+                    assert_never(one)
+        for key in around.inside & self.waiting.keys():
+            del self.waiting[key]
+        return told

@@ -1,0 +1,73 @@
+"""Which identifiers a change can affect: those around what it touches, as far as identifiers join."""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
+from libs.people.identifiers import IdentifierRules
+from services.identity.domain.decisions import LINKED, Decisions
+from services.identity.domain.evidence import Evidence, Key
+from services.identity.domain.standing import Case, Mark, marks, stand
+
+
+class Neighbourhood:
+    """Found step by step: as long as there are `unread` identifiers, read what is known around them and tell `read`.
+
+    It ends at blocked and shared identifiers, because they join nobody; so a kiosk is no bridge between its visitors,
+    and one more visitor costs no look at the others. Only where an identifier's mark changes do all its neighbours
+    belong to the neighbourhood, because all their edges to it change.
+    """
+
+    def __init__(
+        self,
+        seed: Key,
+        touched: AbstractSet[Key],
+        rules: IdentifierRules,
+        screened: frozenset[Key],
+        limit: int,
+    ) -> None:
+        """`touched` are all the identifiers that the change touches: their marks may be out of date."""
+        self.unread = {seed}
+        self.inside: set[Key] = set()
+        self.given: dict[Key, Mark] = {}
+        """The marks of those that are not inside."""
+        self.case = Case(Evidence(), Decisions(), rules, screened)
+        self._touched = touched
+        self._limit = limit
+
+    @property
+    def oversized(self) -> bool:
+        """Whether it outgrew the limit; it is then to be resolved apart, lest everybody else wait."""
+        return len(self.inside) + len(self.unread) > self._limit
+
+    def read(self, evidence: Evidence, decisions: Decisions, known: Mapping[Key, Mark]) -> None:
+        """Take in what is known around the unread identifiers, and the marks of all identifiers in that.
+
+        That is: all pairs of theirs, all logins of theirs and of the sessions of those, and all decisions about anybody
+        in the pairs and logins.
+        """
+        part = Case(evidence, decisions, self.case.rules, self.case.screened)
+        standing, _ = stand(part)
+        found = marks(standing, part.blocked())
+        fresh, self.unread = self.unread, set()
+        self.inside |= fresh
+        leading = {key for key in fresh if key not in found or found[key] != known.get(key)}
+        linked = (both for both, register in decisions.links.items() if register.stands == LINKED)
+        for a, b in (*(one.pair for one in standing), *linked):
+            for key, other in ((a, b), (b, a)):
+                if key in leading and other not in self.inside and (other in self._touched or other not in known):
+                    self.unread.add(other)
+        _add(self.case, part)
+        self.given = {
+            key: mark for key, mark in {**self.given, **known}.items() if key not in self.inside | self.unread
+        }
+
+
+def _add(case: Case, part: Case) -> None:
+    # Rows and not evidence to combine: what was read twice counts once.
+    case.evidence.seen.update(part.evidence.seen)
+    case.evidence.pairs.update(part.evidence.pairs)
+    case.evidence.logins.update(part.evidence.logins)
+    case.decisions.links.update(part.decisions.links)
+    case.decisions.forbidden.update(part.decisions.forbidden)
+    case.decisions.blocked.update(part.decisions.blocked)
+    case.decisions.types.update(part.decisions.types)
