@@ -68,7 +68,7 @@ class Identities:
     def learn(self, news: News, cause: bytes) -> list[IdentityChange]:
         """Take in what is known now; the answer is what the identity log is to say of it."""
         fresh = news.seen.keys() - self.knowledge.evidence.seen.keys()
-        touches = touched(self.knowledge, news, self.rules, self.resolved.marks)
+        touches = touched(self.knowledge, news, self.rules, self.screened, self.resolved.marks)
         self.knowledge.take(news)
         return self._reconsider(touches, fresh, cause, self._largest)
 
@@ -104,13 +104,13 @@ class Identities:
         around = Neighbourhood(seed, touches, self.rules, self.screened, largest)
         while around.unread and not around.oversized:
             evidence, decisions = self.knowledge.around(around.unread)
-            marks = self.resolved.marks
-            around.read(evidence, decisions, {key: marks[key] for key in evidence.seen if key in marks})
+            marks, spoken_of = self.resolved.marks, evidence.seen.keys() | decisions.types.keys()
+            around.read(evidence, decisions, {key: marks[key] for key in spoken_of if key in marks})
         return around
 
     def _resolve(self, around: Neighbourhood, fresh: AbstractSet[Key], cause: bytes) -> list[IdentityChange]:
-        before = self.resolved.within(around.inside)
         after = resolve(around.case, around.inside, around.given)
+        before = self.resolved.within(around.inside, after.spans)
         told = changes(before, after, self.versions, cause, around.inside - fresh)
         self.resolved.replace(before, after)
         for one in told:

@@ -50,11 +50,14 @@ class Neighbourhood:
         found = marks(standing, part.blocked())
         fresh, self.unread = self.unread, set()
         self.inside |= fresh
-        leading = {key for key in fresh if key not in found or found[key] != known.get(key)}
+        changed = {key for key in fresh if found.get(key) != known.get(key)}
+        joining = {key for key in fresh if key not in found}
         linked = (both for both, register in decisions.links.items() if register.stands == LINKED)
         for a, b in (*(one.pair for one in standing), *linked):
             for key, other in ((a, b), (b, a)):
-                if key in leading and other not in self.inside and (other in self._touched or other not in known):
+                # Whether a neighbour is marked can hang on whether this one is; else a mark is where it ends.
+                open_ = other in self._touched or other not in known
+                if other not in self.inside and (key in changed or (key in joining and open_)):
                     self.unread.add(other)
         _add(self.case, part)
         self.given = {

@@ -18,7 +18,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from libs.people.identifiers import SharedPolicy
 from libs.people.spans import AtTimes, ByIdentifier, BySession, Cut, Span, since
 from services.identity.domain.evidence import Key, Pair
 from services.identity.domain.following import follow
@@ -73,7 +72,7 @@ def resolve(
         if names.founder(node) != node:
             found.people[key] = names.person(node)
     _cut_at_times(found, graph, persons, names, whose)
-    _cut_marked(found, graph, whose, case.rules.shared)
+    _cut_marked(found, case, graph, inside)
     for span, to, at in lodgers(case, graph):
         if to in whose:
             found.spans[span] = Tied(names.person(persons.node_at(whose[to], at)), to)
@@ -92,11 +91,12 @@ def _cut_at_times(found: Resolution, graph: Graph, persons: Persons, names: Name
                     found.spans[key, since(start)] = Tied(names.person(node), key)
 
 
-def _cut_marked(found: Resolution, graph: Graph, whose: Container[Key], shared: SharedPolicy) -> None:
+def _cut_marked(found: Resolution, case: Case, graph: Graph, inside: Container[Key] | None) -> None:
     for key, mark in graph.marks.items():
-        if key in whose:
+        known = key in case.evidence.seen or key in case.decisions.types
+        if known and (inside is None or key in inside):
             found.marks[key] = mark
             if mark == "blocked":
                 found.cuts[key] = ByIdentifier()
-            elif shared == "by_session":
+            elif case.rules.shared == "by_session":
                 found.cuts[key] = BySession()

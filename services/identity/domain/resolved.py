@@ -1,6 +1,6 @@
 """Who is who as resolved last, in memory: what the next change is compared with."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 from libs.people.spans import Span
@@ -24,10 +24,11 @@ class Resolved:
     def marks(self) -> Mapping[Key, Mark]:
         return self.all.marks
 
-    def within(self, inside: Collection[Key]) -> Resolution:
-        """What stands about some identifiers."""
+    def within(self, inside: Collection[Key], places: Iterable[tuple[Key, Span]] = ()) -> Resolution:
+        """What stands about some identifiers, and about some spans, which may follow others until now."""
         known = self.all
         tied = {place for key in inside for place in self._tied.get(key, ())}
+        tied.update(place for place in places if place in known.spans)
         refused = {both for key in inside for both in self._refused.get(key, ())}
         return Resolution(
             people={key: known.people[key] for key in inside if key in known.people},

@@ -9,14 +9,19 @@ from services.identity.domain.knowledge import Knowledge, News
 from services.identity.domain.standing import Mark
 
 
-def touched(known: Knowledge, news: News, rules: IdentifierRules, marks: Mapping[Key, Mark]) -> set[Key]:
+def touched(
+    known: Knowledge, news: News, rules: IdentifierRules, screened: frozenset[Key], marks: Mapping[Key, Mark]
+) -> set[Key]:
     """The identifiers whose edges, marks or age may change; most news only confirms and touches none.
 
     More evidence takes no mark away, so a kiosk is not looked at anew for each new visitor.
     """
     evidence = known.evidence
     touches: set[Key] = set()
-    touches.update(key for key, seen in news.seen.items() if key in evidence.seen and evidence.seen[key] != seen)
+    for key, seen in news.seen.items():
+        noted = key in evidence.seen or key in known.decisions.types or key in screened
+        if noted and evidence.seen.get(key) != seen:
+            touches.add(key)
     for both, together in news.pairs.items():
         if _matters(evidence.pairs.get(both), together):
             unmarked = [key for key in both if key not in marks]

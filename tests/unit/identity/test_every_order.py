@@ -64,7 +64,7 @@ def statements(draw: st.DrawFn) -> Statement:
         case 6:
             return unblock(draw(names))
         case 7:
-            return publish(draw(st.sampled_from([TIGHTER, LOOSER])), screened=draw(st.sampled_from(["", "k1", "u1 p1"])))
+            return draw(st.sampled_from([publish(TIGHTER, screened="k1"), publish(LOOSER, screened="u1 p1")]))
         case _:
             together = draw(st.lists(names, min_size=1, max_size=3, unique=True))
             return seen(
