@@ -120,7 +120,7 @@ def _draw_edges(graph: Graph, standing: Iterable[Standing]) -> None:
             graph.refused.append(_marked(graph, both, at, event_id, [key for key in both if key in marked]))
             continue
         a, b, weak = place[low], place[high], weakness[type_a.name, type_b.name]
-        proofs = one.proofs() if together.proofs != ((), ()) else ()
+        proofs = one.proofs() if any(together.proofs) else ()
         if since is not None:
             graph.refused.append(Refusal(both, at, event_id, "UNLINKED"))
             at = proofs[0][1].occurred_at

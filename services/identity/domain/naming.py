@@ -23,15 +23,11 @@ class Names:
                 known = founder.get(one, one)
                 founder[one] = node if self._is_older(node, known) else known
 
-    def founder(self, node: int) -> int:
-        """The node that founds a node's person."""
-        root = self._persons.root(node)
-        return self._founder.get(root, root)
-
     def person(self, node: int) -> PersonId:
         """The id of a node's person."""
-        founder = self.founder(node)
         graph, persons = self._graph, self._persons
+        root = persons.root(node)
+        founder = self._founder.get(root, root)
         if founder < len(graph.keys):
             return graph.keys[founder]
         identifier = persons.identifier[founder]

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from libs.people.spans import AtTimes, ByIdentifier, BySession, Cut, Span, since
+from libs.people.spans import AtTimes, ByIdentifier, BySession, Cut, Span, own_id, since
 from services.identity.domain.evidence import Key, Pair
 from services.identity.domain.following import follow
 from services.identity.domain.graph import Edge, Graph, draw
@@ -69,8 +69,9 @@ def resolve(
     whose = graph.place if inside is None else {key: graph.place[key] for key in inside if key in graph.place}
     found = Resolution()
     for key, node in whose.items():
-        if names.founder(node) != node:
-            found.people[key] = names.person(node)
+        person = names.person(node)
+        if person != key:
+            found.people[key] = person
     _cut_at_times(found, graph, persons, names, whose)
     _cut_marked(found, case, graph, inside)
     for span, to, at in lodgers(case, graph):
@@ -87,8 +88,9 @@ def _cut_at_times(found: Resolution, graph: Graph, persons: Persons, names: Name
         if key in whose:
             found.cuts[key] = AtTimes(tuple(starts))
             for start, node in zip(starts, nodes, strict=True):
-                if names.founder(node) != node:
-                    found.spans[key, since(start)] = Tied(names.person(node), key)
+                person = names.person(node)
+                if person != own_id(key, since(start)):
+                    found.spans[key, since(start)] = Tied(person, key)
 
 
 def _cut_marked(found: Resolution, case: Case, graph: Graph, inside: Container[Key] | None) -> None:

@@ -1,7 +1,9 @@
 """What of the evidence stands: after decisions, under the rules, without what is blocked or shared."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import chain
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -127,7 +129,7 @@ def _children(case: Case, parents: AbstractSet[Key]) -> dict[Key, list[Key]]:
     return children
 
 
-def marks(standing: Iterable[Standing], blocked: AbstractSet[Key]) -> dict[Key, Mark]:
+def marks(standing: Sequence[Standing], blocked: AbstractSet[Key]) -> dict[Key, Mark]:
     """The identifiers that join nobody; right for those of which all pairs are given.
 
     A value is shared if more identifiers of one strong or contact type were seen directly with it than its type allows
@@ -135,14 +137,15 @@ def marks(standing: Iterable[Standing], blocked: AbstractSet[Key]) -> dict[Key, 
     are counted apart, because one person has a number in each shop; addresses count as well, because in many a shop the
     phone is the account.
     """
-    met: dict[tuple[Key, str], int] = {}
-    shared: set[Key] = set()
-    for both, (a, b), _, _ in standing:
-        for key, type_, other, met_type in ((both[0], a, both[1], b), (both[1], b, both[0], a)):
-            if type_.people is not None and met_type.strength != "weak" and other not in blocked:
-                count = met[key, met_type.name] = met.get((key, met_type.name), 0) + 1
-                if count > type_.people:
-                    shared.add(key)
-    found: dict[Key, Mark] = dict.fromkeys(shared, "shared")
+    met = Counter(chain(_meetings(standing, 0, blocked), _meetings(standing, 1, blocked)))
+    found: dict[Key, Mark] = {key: "shared" for (key, _, people), count in met.items() if count > people}
     found.update(dict.fromkeys(blocked, "blocked"))
     return found
+
+
+def _meetings(standing: Iterable[Standing], side: int, blocked: AbstractSet[Key]) -> Iterator[tuple[Key, str, int]]:
+    """What may be shared, each with the type of an identifier that it met and the people that its type allows."""
+    for both, types, _, _ in standing:
+        type_, met = types[side], types[1 - side]
+        if type_.people is not None and met.strength != "weak" and both[1 - side] not in blocked:
+            yield both[side], met.name, type_.people
