@@ -187,9 +187,9 @@ def case_of(told: Iterable[Input], rules_: IdentifierRules = DEFAULT_RULES) -> C
     told = list(told)
     retracted = {one.event_id for one in told if isinstance(one, Retracted)}
     evidence, knowledge = Evidence(), Knowledge()
-    for one in {one.event_id: one for one in told if isinstance(one, Sighting)}.values():
-        if one.event_id not in retracted:
-            combine(evidence, observed(one))
+    for sighting in {one.event_id: one for one in told if isinstance(one, Sighting)}.values():
+        if sighting.event_id not in retracted:
+            combine(evidence, observed(sighting))
     published = RulesPublished(rules_)
     for one in told:
         if isinstance(one, RulesPublished):

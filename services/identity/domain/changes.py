@@ -67,25 +67,27 @@ def changes(
         for key in sorted(before.cuts.keys() | after.cuts.keys())
         if before.cuts.get(key) != after.cuts.get(key)
     ]
-    was, now = _places(before), _places(after)
+    was, now = places(before), places(after)
     moves = [
         IdentifierMoved(key, span, old, new, versions.get(key, 0) + 1, cause)
         for key, span in sorted(was.keys() | now.keys())
         if (old := was.get((key, span)) or own_id(key, span)) != (new := now.get((key, span)) or own_id(key, span))
     ]
-    return [*cuts, *moves, *_told(before, after, known_before, cause)]
+    return [*cuts, *moves, *regrouped(before, after, known_before, cause)]
 
 
-def _places(found: Resolution) -> dict[tuple[Key, Span], PersonId]:
+def places(found: Resolution) -> dict[tuple[Key, Span], PersonId]:
+    """Every identifier and span that is another's person's."""
     return {
         **{(key, WHOLE): person for key, person in found.people.items()},
         **{place: tied.person for place, tied in found.spans.items()},
     }
 
 
-def _told(
+def regrouped(
     before: Resolution, after: Resolution, known: Iterable[Key], cause: bytes
 ) -> list[PersonsMerged | PersonsSplit]:
+    """Which of today's people are one now, and which of them are several, as told by some identifiers."""
     merged: dict[PersonId, set[PersonId]] = {}
     split: dict[PersonId, set[PersonId]] = {}
     for key in known:

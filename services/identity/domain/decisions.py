@@ -4,6 +4,7 @@ A decision goes before everything that was seen: no later sighting overrides it,
 is who. Each subject has one register, in which the decision recorded last stands, whatever the order of arrival.
 """
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeVar, assert_never
 
 import msgspec
@@ -134,11 +135,32 @@ def subjects(event: IdentityDecision) -> tuple[Of, ...]:
     return (event.identifier,) if isinstance(event, Blocked | Unblocked) else (event.a, event.b)
 
 
-def check(event: IdentityDecision) -> None:
-    """Raise `InvalidArgument` for a decision that nobody can have meant."""
-    about = subjects(event)
-    if len({one.key for one in about}) < len(about):
-        raise InvalidArgument("b", "is the same identifier as a: a decision is about two")
+def decide(decisions: Decisions, wanted: IdentityDecision) -> list[IdentityDecision]:
+    """What a wanted decision leads to; nothing where it stands already. Raises `InvalidArgument`."""
+    match wanted:
+        case Linked() | Unlinked():
+            # Deciding it anew is news: the newer decision also covers the proofs that came in since.
+            news = bool(_two(wanted))
+        case LinkLeft():
+            news = _standing(decisions.links, _two(wanted)) != NOTHING
+        case Forbidden() | Allowed():
+            news = (_standing(decisions.forbidden, _two(wanted)) == FORBIDDEN) != isinstance(wanted, Forbidden)
+        case Blocked() | Unblocked():
+            stands = _standing(decisions.blocked, wanted.identifier.key)
+            news = (stands == BLOCKED) != isinstance(wanted, Blocked)
+        case _:
+            assert_never(wanted)
+    return [wanted] if news else []
+
+
+def _two(event: Linked | Unlinked | LinkLeft | Forbidden | Allowed) -> Pair:
+    if event.a.key == event.b.key:
+        raise InvalidArgument("b", "is the same identifier as a: this decision is about two")
+    return pair(event.a.key, event.b.key)
+
+
+def _standing(registers: Mapping[Subject, Register], subject: Subject) -> str:
+    return registers[subject].stands if subject in registers else NOTHING
 
 
 def _decide_pair(

@@ -1,0 +1,81 @@
+"""The versions of a tenant's identifier rules, and what publishing another one changes."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from libs.people.identifiers import DEFAULT_RULES, IdentifierRules, IdentifierType
+from libs.runtime.errors import InvalidArgument
+
+
+class RulesPublished(msgspec.Struct, frozen=True):
+    """From now on the tenant goes by these rules, also for what was collected before."""
+
+    rules: IdentifierRules
+
+
+class RulesHistory(msgspec.Struct, frozen=True):
+    """Every version that was published, the newest last; before the first one, the shipped rules stand."""
+
+    versions: tuple[IdentifierRules, ...] = (DEFAULT_RULES,)
+
+    @property
+    def current(self) -> IdentifierRules:
+        return self.versions[-1]
+
+
+def evolve(history: RulesHistory, event: RulesPublished) -> RulesHistory:
+    """The history with one more version, in whichever order versions come."""
+    known = {rules.version: rules for rules in (*history.versions, event.rules)}
+    return RulesHistory(tuple(known[version] for version in sorted(known)))
+
+
+def decide(history: RulesHistory, rules: IdentifierRules) -> list[RulesPublished]:
+    """What publishing leads to; nothing where the version stands already. Raises `InvalidArgument`.
+
+    A type never changes its kind or form, for its values would get other keys, and everybody known by them be a
+    stranger.
+    """
+    current = history.current
+    if rules.version == current.version and rules == current:
+        return []
+    if rules.version <= current.version:
+        raise InvalidArgument("version", f"must be greater than {current.version}, which stands")
+    for name, type_ in rules.types.items():
+        for version in history.versions:
+            known = version.types.get(name)
+            for field in ("kind", "form"):
+                if known is not None and getattr(known, field) != getattr(type_, field):
+                    told = f"was {getattr(known, field)!r} in version {version.version} and can't change"
+                    raise InvalidArgument(f"types.{name}.{field}", f"{told}: name a new type")
+    return [RulesPublished(rules)]
+
+
+def differences(before: IdentifierRules, after: IdentifierRules) -> Iterator[str]:
+    """What changes from one version to another, a line each."""
+    if before.shared != after.shared:
+        yield f"shared: {before.shared} → {after.shared}"
+    for name in sorted(before.types.keys() | after.types.keys()):
+        if name not in after.types:
+            yield f"{name}: no longer joins anybody"
+        elif name not in before.types:
+            yield f"{name}: is new, {after.types[name].strength}"
+        else:
+            yield from _type_differences(before.types[name], after.types[name])
+
+
+def _type_differences(before: IdentifierType, after: IdentifierType) -> Iterator[str]:
+    for field in IdentifierType.__dataclass_fields__:
+        old, new = getattr(before, field), getattr(after, field)
+        if field != "rank" and old != new:
+            yield f"{before.name}.{field}: {_told(old)} → {_told(new)}"
+
+
+def _told(value: object) -> str:
+    match value:
+        case frozenset() | tuple():
+            return ", ".join(sorted(map(str, value))) or "none"
+        case None | "":
+            return "none"
+        case _:
+            return str(value)
