@@ -32,7 +32,6 @@ from services.identity.domain.decisions import (
 from services.identity.domain.evidence import Evidence, Key, Named, Sighting, combine, observed, pair
 from services.identity.domain.identities import LARGEST_NEIGHBOURHOOD, Identities
 from services.identity.domain.knowledge import Knowledge, News
-from services.identity.domain.refusal import Refusal
 from services.identity.domain.resolution import Resolution, resolve
 from services.identity.domain.standing import Case
 
@@ -68,6 +67,7 @@ class RulesPublished(msgspec.Struct, frozen=True):
 
 Input = Sighting | Retracted | RulesPublished | IdentityDecision
 Statement = Callable[[Micros, bytes], Input]
+AboutTwo = Callable[[str, str], Statement]
 
 
 def key(name: str) -> Key:
@@ -100,7 +100,7 @@ def logged_in(*names: str, session: str = "", day: float | None = None) -> State
     return seen(*names, session=session, day=day, login=True)
 
 
-def _about_two(kind: type[Linked | Unlinked | LinkLeft | Forbidden | Allowed]) -> Callable[[str, str], Statement]:
+def _about_two(kind: type[Linked | Unlinked | LinkLeft | Forbidden | Allowed]) -> AboutTwo:
     return lambda a, b: lambda now, event_id: kind(event_id, now, a=of(a), b=of(b))
 
 
@@ -154,7 +154,9 @@ class World:
                 case Retracted():
                     self._retracted.add(one.event_id)
                 case RulesPublished():
-                    if one.rules.version > max(self.identities.rules.version, published.rules.version if published else 0):
+                    if one.rules.version > max(
+                        self.identities.rules.version, published.rules.version if published else 0
+                    ):
                         published = one
                 case _:
                     decisions.append(one)
@@ -220,6 +222,10 @@ class IdentityScenario:
 
     def when(self, *statements: Statement) -> None:
         self.statements += statements
+
+    def anew(self) -> Resolution:
+        """Who is who by all that was said so far."""
+        return resolve(case_of(inputs(*self.statements), self.rules))
 
     def then(self, *people: str, shared: str = "", refused: dict[str, str] | None = None) -> Resolution:
         """Each text is a person's places, the founding one first: `u1 p1`, a span as `p1@9` (day) or `k1/s1`.

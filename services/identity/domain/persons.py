@@ -115,6 +115,10 @@ class Persons:
         node = self.begin_span(identifier, time)
         return self.join(self.node_at(identifier, time) if node is None else node, other)
 
+    def forbids(self, identifier: int, node: int) -> bool:
+        """Whether somebody in a node's group never goes together with an identifier."""
+        return bool(self._foes_in(self.root(node), identifier))
+
     def _unit(self, identifier: int) -> int:
         return self._limits.unit[self._types[identifier]]
 
@@ -138,14 +142,9 @@ class Persons:
         self, wary: set[int], newcomers: Iterable[tuple[int, Micros]], root: int, counts: int
     ) -> Obstacle | None:
         """What keeps newcomers, identifiers with their times, out of a group that would then have these counts."""
-        enemies = [
-            (one, foe)
-            for one in wary
-            for foe in self._foes[one]
-            if any(self.root(node) == root for node in self._nodes(foe))
-        ]
+        enemies = tuple((one, foe) for one in wary for foe in self._foes_in(root, one))
         if enemies:
-            return Obstacle("FORBIDDEN", tuple(enemies))
+            return Obstacle("FORBIDDEN", enemies)
         exceeded = self._limits.exceeded(counts)
         if exceeded:
             together = [*newcomers, *((self.identifier[node], self._times[node]) for node in self.group(root))]
@@ -157,6 +156,11 @@ class Persons:
                 if crowded(list(times.values()), limit):
                     return Obstacle("TOO_MANY", type=type_)
         return None
+
+    def _foes_in(self, root: int, identifier: int) -> list[int]:
+        """Whom of a group an identifier never goes together with."""
+        foes = self._foes.get(identifier, ())
+        return [foe for foe in foes if any(self.root(node) == root for node in self._nodes(foe))]
 
     def _nodes(self, identifier: int) -> tuple[int, ...]:
         return (identifier, *self.spans[identifier][1]) if identifier in self.spans else (identifier,)

@@ -76,7 +76,9 @@ def resolve(
     _cut_marked(found, case, graph, inside)
     for span, to, at in lodgers(case, graph):
         if to in whose:
-            found.spans[span] = Tied(names.person(persons.node_at(whose[to], at)), to)
+            node = persons.node_at(whose[to], at)
+            if not (span[0] in graph.place and persons.forbids(graph.place[span[0]], node)):
+                found.spans[span] = Tied(names.person(node), to)
     for refusal in sorted(graph.refused):
         found.refused[refusal.pair] = (*found.refused.get(refusal.pair, ()), refusal)
     return found
@@ -94,9 +96,9 @@ def _cut_at_times(found: Resolution, graph: Graph, persons: Persons, names: Name
 
 
 def _cut_marked(found: Resolution, case: Case, graph: Graph, inside: Container[Key] | None) -> None:
+    seen, decided = case.evidence.seen, case.decided()
     for key, mark in graph.marks.items():
-        known = key in case.evidence.seen or key in case.decisions.types
-        if known and (inside is None or key in inside):
+        if (key in seen or key in decided) and (inside is None or key in inside):
             found.marks[key] = mark
             if mark == "blocked":
                 found.cuts[key] = ByIdentifier()

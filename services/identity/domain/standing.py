@@ -41,6 +41,11 @@ class Case(msgspec.Struct, frozen=True):
         linked = (link for link in self.decisions.links.items() if link[1].stands == LINKED)
         return sorted(linked, key=lambda link: (link[1], link[0]))
 
+    def decided(self) -> AbstractSet[Key]:
+        """The identifiers that are something by decision, also if they were never seen."""
+        blocked = {key for key, register in self.decisions.blocked.items() if register.stands == BLOCKED}
+        return blocked.union(*(both for both, _ in self.links()))
+
     def forbidden(self) -> list[Pair]:
         """The pairs that are never one person."""
         return [both for both, register in self.decisions.forbidden.items() if register.stands == FORBIDDEN]
