@@ -128,9 +128,9 @@ def publish(rules_: IdentifierRules, *, screened: str = "") -> Statement:
     return lambda _now, _event_id: RulesPublished(rules_, blocked)
 
 
-def inputs(*statements: Statement) -> list[Input]:
+def inputs(*statements: Statement, first: int = 0) -> list[Input]:
     """Statements in the order in which they are recorded."""
-    return [say((2000 + place) * HOUR, f"event{place}".encode()) for place, say in enumerate(statements)]
+    return [say((2000 + place) * HOUR, f"event{place}".encode()) for place, say in enumerate(statements, first)]
 
 
 class World:
@@ -141,6 +141,15 @@ class World:
         self.heard: list[IdentityChange] = []
         self._sightings: dict[bytes, Sighting] = {}
         self._retracted: set[bytes] = set()
+        self._said = 0
+
+    def say(self, *statements: Statement) -> list[IdentityChange]:
+        """Learn statements one after the other; returns what is heard of them."""
+        before = len(self.heard)
+        for one in inputs(*statements, first=self._said):
+            self.tell([one])
+        self._said += len(statements)
+        return self.heard[before:]
 
     def tell(self, told: Iterable[Input]) -> None:
         """Learn a batch."""

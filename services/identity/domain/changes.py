@@ -1,7 +1,6 @@
 """What a change of mind about who is who means for others: the events of the identity log."""
 
 from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -51,16 +50,11 @@ IdentityChange = IdentifierMoved | AnchorCut | PersonsMerged | PersonsSplit
 
 
 def changes(
-    before: Resolution,
-    after: Resolution,
-    versions: Mapping[Key, int],
-    cause: bytes,
-    known_before: AbstractSet[Key],
-) -> list[IdentityChange]:
-    """What leads from one resolution of some identifiers to another of the same; cuts come first.
+    before: Resolution, after: Resolution, versions: Mapping[Key, int], cause: bytes
+) -> list[IdentifierMoved | AnchorCut]:
+    """What leads from one resolution of a neighbourhood to another of the same; cuts come before moves of their spans.
 
-    `versions` are the last ones given out; whatever changes of one identifier gets the next one. `known_before` are
-    those of the identifiers that are not new: that somebody's first device is theirs is no merge of two people.
+    `versions` are the last ones given out; whatever changes of one identifier gets the next one.
     """
     cuts = [
         AnchorCut(key, after.cuts.get(key), versions.get(key, 0) + 1, cause)
@@ -73,7 +67,7 @@ def changes(
         for key, span in sorted(was.keys() | now.keys())
         if (old := was.get((key, span)) or own_id(key, span)) != (new := now.get((key, span)) or own_id(key, span))
     ]
-    return [*cuts, *moves, *regrouped(before, after, known_before, cause)]
+    return [*cuts, *moves]
 
 
 def places(found: Resolution) -> dict[tuple[Key, Span], PersonId]:
@@ -87,7 +81,11 @@ def places(found: Resolution) -> dict[tuple[Key, Span], PersonId]:
 def regrouped(
     before: Resolution, after: Resolution, known: Iterable[Key], cause: bytes
 ) -> list[PersonsMerged | PersonsSplit]:
-    """Which of today's people are one now, and which of them are several, as told by some identifiers."""
+    """Which people became one and which became several.
+
+    `known` are the identifiers to go by: all that a change touched, because the parts of a person who splits are
+    neighbours no more, but not those that are new. That somebody's first device is theirs is no merge of two people.
+    """
     merged: dict[PersonId, set[PersonId]] = {}
     split: dict[PersonId, set[PersonId]] = {}
     for key in known:

@@ -8,21 +8,14 @@ ends, whatever the order and the batches of what it learns.
 import sys
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from typing import Final, assert_never
+from typing import Final
 
 from libs.people.identifiers import IdentifierRules
-from services.identity.domain.changes import (
-    AnchorCut,
-    IdentifierMoved,
-    IdentityChange,
-    PersonsMerged,
-    PersonsSplit,
-    changes,
-)
+from services.identity.domain.changes import AnchorCut, IdentifierMoved, IdentityChange, changes, regrouped
 from services.identity.domain.evidence import Evidence, Key, combine
 from services.identity.domain.knowledge import Knowledge, News
 from services.identity.domain.neighbourhood import Neighbourhood
-from services.identity.domain.resolution import resolve
+from services.identity.domain.resolution import Resolution, resolve
 from services.identity.domain.resolved import Resolved
 from services.identity.domain.standing import Case
 from services.identity.domain.touch import touched
@@ -90,15 +83,20 @@ class Identities:
         self, touches: AbstractSet[Key], fresh: AbstractSet[Key], cause: bytes, largest: int
     ) -> list[IdentityChange]:
         told: list[IdentityChange] = []
-        rest = set(touches)
+        was, now = Resolution(), Resolution()
+        rest, done = set(touches), set[Key]()
         while rest:
             around = self._neighbourhood(min(rest), rest | self.waiting.keys(), largest)
             if around.oversized:
                 self.waiting.update(dict.fromkeys(around.inside & rest, cause))
             else:
-                told += self._resolve(around, fresh, cause)
+                before, after = self._resolve(around)
+                told += self._number(changes(before, after, self.versions, cause))
+                was.people.update(before.people)
+                now.people.update(after.people)
+                done |= around.inside
             rest -= around.inside
-        return told
+        return [*told, *regrouped(was, now, done - fresh, cause)]
 
     def _neighbourhood(self, seed: Key, touches: AbstractSet[Key], largest: int) -> Neighbourhood:
         around = Neighbourhood(seed, touches, self.rules, self.screened, largest)
@@ -108,21 +106,16 @@ class Identities:
             around.read(evidence, decisions, {key: marks[key] for key in spoken_of if key in marks})
         return around
 
-    def _resolve(self, around: Neighbourhood, fresh: AbstractSet[Key], cause: bytes) -> list[IdentityChange]:
+    def _resolve(self, around: Neighbourhood) -> tuple[Resolution, Resolution]:
+        """What was found before about a neighbourhood and what is now, which from here on stands."""
         after = resolve(around.case, around.inside, around.given)
         before = self.resolved.within(around.inside, after.spans)
-        told = changes(before, after, self.versions, cause, around.inside - fresh)
         self.resolved.replace(before, after)
-        for one in told:
-            match one:
-                case IdentifierMoved():
-                    self.versions[one.identifier] = one.version
-                case AnchorCut():
-                    self.versions[one.anchor] = one.version
-                case PersonsMerged() | PersonsSplit():
-                    pass
-                case _:
-                    assert_never(one)
         for key in around.inside & self.waiting.keys():
             del self.waiting[key]
+        return before, after
+
+    def _number(self, told: list[IdentifierMoved | AnchorCut]) -> list[IdentifierMoved | AnchorCut]:
+        for one in told:
+            self.versions[one.identifier if isinstance(one, IdentifierMoved) else one.anchor] = one.version
         return told

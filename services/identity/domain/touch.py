@@ -1,8 +1,8 @@
 """Which identifiers news concerns, before anybody looks at their neighbourhoods."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from libs.people.identifiers import DAY, IdentifierRules
+from libs.people.identifiers import DAY, IdentifierRules, IdentifierType
 from services.identity.domain.decisions import Blocked, IdentityDecision, Unblocked, subjects
 from services.identity.domain.evidence import Key, Pair, Together
 from services.identity.domain.knowledge import Knowledge, News
@@ -23,37 +23,43 @@ def touched(
         if noted and evidence.seen.get(key) != seen:
             touches.add(key)
     for both, together in news.pairs.items():
-        if _matters(evidence.pairs.get(both), together):
+        types = tuple(_type_of(key, known, news, rules) for key in both)
+        runs_out = any(type_ is not None and type_.validity is not None for type_ in types)
+        if _matters(evidence.pairs.get(both), together, runs_out=runs_out):
             unmarked = [key for key in both if key not in marks]
             touches.update(unmarked if together is not None and unmarked else both)
-            touches.update(_through_parent(known, news, rules, both))
-    for login, sight in news.logins.items():
-        if evidence.logins.get(login) != sight:
-            key, session, account = login
+            touches.update(_through_parent(known, both, types))
+    for login in {login for login, sight in news.logins.items() if evidence.logins.get(login) != sight}:
+        key, session, account = login
+        type_ = _type_of(account, known, news, rules)
+        if type_ is not None and type_.strength == "strong":
             touches.update({account}, known.accounts(key, session))
     for decision in news.decisions:
         touches.update(_concerned(known, decision, rules))
     return touches
 
 
-def _through_parent(known: Knowledge, news: News, rules: IdentifierRules, both: Pair) -> Iterator[Key]:
-    """Where one of a pair is the other's parent: whatever was unlinked from the parent is now so from the child too."""
-    for parent, child in (both, both[::-1]):
-        seen = news.seen.get(child) or known.evidence.seen.get(child)
-        of_parent = news.seen.get(parent) or known.evidence.seen.get(parent)
-        type_ = rules.types.get(seen.type) if seen else None
-        if type_ is not None and of_parent is not None and type_.parent == of_parent.type:
-            yield from known.decided_with(parent) & known.beside(child)
+def _type_of(key: Key, known: Knowledge, news: News, rules: IdentifierRules) -> IdentifierType | None:
+    seen = news.seen.get(key) or known.evidence.seen.get(key)
+    return rules.types.get(seen.type) if seen else None
 
 
-def _matters(before: Together | None, after: Together | None) -> bool:
-    """Whether a change of what is known of a pair can change who is who: silence is counted in days."""
+def _through_parent(known: Knowledge, both: Pair, types: Sequence[IdentifierType | None]) -> Iterator[Key]:
+    """Where one turns out to be the other's parent: whoever is unlinked from the parent is so from the child too."""
+    for parent, child in ((0, 1), (1, 0)):
+        a, b = types[parent], types[child]
+        if a is not None and b is not None and b.parent == a.name:
+            yield from known.decided_with(both[parent]) & known.beside(both[child])
+
+
+def _matters(before: Together | None, after: Together | None, *, runs_out: bool) -> bool:
+    """Whether a change of what is known of a pair can change who is who: when last seen, only where that runs out."""
     if before is None or after is None:
         return before is not after
     return (
         before.first != after.first
         or before.proofs != after.proofs
-        or before.last.occurred_at // DAY != after.last.occurred_at // DAY
+        or (runs_out and before.last.occurred_at // DAY != after.last.occurred_at // DAY)
     )
 
 
