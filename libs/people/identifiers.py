@@ -101,7 +101,7 @@ class IdentifierRules:
 
     @classmethod
     def from_document(cls, document: object) -> Self:
-        """Read `{version, shared, types: {name: {strength, form, …}}}`, as docs/identity.md explains it.
+        """Read `{version, shared, types: {name: {strength, form, …}}}`, the fields of `IdentifierType`.
 
         The document is the whole set of types, not an addition to the shipped one, so that a version means the same in
         every release. Raises `InvalidArgument` with the path.
