@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -59,14 +59,15 @@ class Consumer(Generic[ConnectionT]):
 
     The broker is only the fast way: positions prove completeness, and what is missing is read from the owner's log. The
     checkpoints move first in the handler's own transaction, so that of two replicas one is undone. Events that are
-    refused stay at the front and are tried again until they are folded: nothing overtakes them.
+    refused stay at the front and are tried again until they are folded: nothing overtakes them. `partitions` may change
+    from turn to turn, as leases do.
     """
 
     def __init__(
         self,
         name: str,
         log: str,
-        partitions: Sequence[int],
+        partitions: Collection[int],
         *,
         checkpoints: Checkpoints[ConnectionT],
         handler: Handler[ConnectionT],
@@ -78,7 +79,7 @@ class Consumer(Generic[ConnectionT]):
     ) -> None:
         self.name = name
         self._log = log
-        self._partitions = sorted(partitions)
+        self._partitions = partitions
         self._checkpoints = checkpoints
         self._handler = handler
         self._broker = broker
@@ -86,6 +87,7 @@ class Consumer(Generic[ConnectionT]):
         self._metrics = metrics
         self._traces = traces
         self._settings = settings or ConsumerSettings()
+        self._held: frozenset[int] = frozenset()
         self._positions: dict[int, int] = {}
         self._waiting: list[Batch] = []
         self._origins: list[bytes] = []
@@ -115,14 +117,31 @@ class Consumer(Generic[ConnectionT]):
 
     async def turn(self) -> None:
         """Receive what there is, read what is missing, fold all of it. Raises `Fenced`, `Refused`, or what broke."""
-        if not self._positions:
-            self._positions = await self._checkpoints.load(self._partitions)
+        await self._follow_leases()
+        if not self._held:
+            self._tell_lag(0, 0)
+            await asyncio.sleep(self._settings.wait_seconds)
+            return
         if not self._waiting:
             self._waiting = await self._receive()
         await self._fold_waiting()
         if time.monotonic() - self._checked_at >= self._settings.check_seconds:
             self._checked_at = time.monotonic()
             await self._check_heads()
+
+    async def _follow_leases(self) -> None:
+        """Forget whatever is known of partitions that were lost, and learn where those stand that were gained."""
+        held = frozenset(self._partitions)
+        if held != self._held:
+            _logger.info("partitions_changed", consumer=self.name, log=self._log, held=sorted(held))
+            self._held = held
+            self._positions = {partition: self._positions[partition] for partition in held & self._positions.keys()}
+            self._waiting = [batch for batch in self._waiting if batch.partition in held]
+            self._goals = {partition: self._goals[partition] for partition in held & self._goals.keys()}
+            await self._leave()
+        unknown = held - self._positions.keys()
+        if unknown:
+            self._positions |= await self._checkpoints.load(sorted(unknown))
 
     async def _receive(self) -> list[Batch]:
         """What the broker brought beyond our positions, partition by partition; nothing while it is down."""
@@ -223,18 +242,22 @@ class Consumer(Generic[ConnectionT]):
 
     def _set_goals(self, heads: dict[int, int], now: float) -> None:
         goals = {}
-        for partition in self._partitions:
-            position, head = self._positions[partition], heads[partition]
+        for partition, position in self._positions.items():
+            head = heads[partition]
             goal = self._goals.get(partition)
             if goal is not None and position < goal.head:
                 goals[partition] = Goal(goal.head, position, goal.seen_at)
             elif position < head:
                 goals[partition] = Goal(head, position, now)
         self._goals = goals
-        lag = sum(max(0, heads[partition] - self._positions[partition]) for partition in self._partitions)
+        lag = sum(max(0, heads[partition] - position) for partition, position in self._positions.items())
         age = now - min((goal.seen_at for goal in goals.values()), default=now)
-        self._metrics.projection_lag_events.labels(self.name).set(lag)
-        self._metrics.projection_lag_seconds.labels(self.name).set(age)
+        self._tell_lag(lag, age)
+
+    def _tell_lag(self, events: int, seconds: float) -> None:
+        """Of our partitions; what those of others lag, they tell."""
+        self._metrics.projection_lag_events.labels(self.name).set(events)
+        self._metrics.projection_lag_seconds.labels(self.name).set(seconds)
 
     async def _leave(self) -> None:
         subscription, self._subscription = self._subscription, None

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import nats.errors
@@ -57,7 +57,8 @@ class Relay:
     """Publishes a log to its stream, one message a batch, one in flight a partition, all partitions at once.
 
     The end of each subject is the relay's memory: it resumes there, and every message names the sequence it must
-    follow, so that of two relays one wins and the other looks again. `wake` is set by whoever appends.
+    follow, so that of two relays one wins and the other looks again. `wake` is set by whoever appends; `partitions`
+    (all, if not given) may change from turn to turn, as leases do.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Relay:
         metrics: Metrics,
         traces: Traces,
         *,
+        partitions: Collection[int] | None = None,
         wake: asyncio.Event | None = None,
         stream: StreamSettings | None = None,
         settings: RelaySettings | None = None,
@@ -77,6 +79,7 @@ class Relay:
         self._saved = saved
         self._metrics = metrics
         self._traces = traces
+        self._partitions = range(log.partitions) if partitions is None else partitions
         self.wake = wake or asyncio.Event()
         self._stream = stream or StreamSettings()
         self._settings = settings or RelaySettings()
@@ -106,10 +109,14 @@ class Relay:
     async def turn(self) -> bool:
         """Publish what is recorded, a batch a partition; whether more is likely to wait already."""
         jetstream = await self._broker.jetstream()
-        unknown = [partition for partition in range(self._log.partitions) if partition not in self._tails]
+        held = list(self._partitions)
+        for lost in self._tails.keys() - set(held):  # somebody else publishes there now, behind our back
+            del self._tails[lost]
+        unknown = [partition for partition in held if partition not in self._tails]
         if unknown:
             await self._resume(jetstream, unknown)
-        batches = await self._log.read({partition: tail.position for partition, tail in self._tails.items()})
+        ends = {partition: tail.position for partition, tail in self._tails.items()}
+        batches = await self._log.read(ends) if ends else []
         outcomes = await asyncio.gather(*(self._publish(jetstream, batch) for batch in batches), return_exceptions=True)
         for outcome in outcomes:
             if outcome is not None:

@@ -24,6 +24,8 @@ MetricName = Literal[
     "portrait_dead_letters",
     "portrait_relay_lag_events",
     "portrait_relay_published_total",
+    "portrait_leases_held",
+    "portrait_lease_epochs_total",
     "portrait_loop_heartbeat_seconds",
     "portrait_unmapped_errors_total",
 ]
@@ -68,6 +70,12 @@ class Metrics:
             "portrait_relay_lag_events", "Events recorded and not yet published.", "log"
         )
         self.relay_published = self._counter("portrait_relay_published_total", "Events published.")
+        self.leases_held = self._gauge(
+            "portrait_leases_held", "Partitions of a role that are this replica's at the moment.", "role"
+        )
+        self.lease_epochs = self._counter(
+            "portrait_lease_epochs_total", "Times that a partition of a role became this replica's.", "role"
+        )
         self.loop_heartbeat = self._gauge(
             "portrait_loop_heartbeat_seconds", "When a background loop last turned, in seconds since 1970.", "loop"
         )

@@ -9,10 +9,12 @@ from portrait.ops.v1 import projections_service_pb2 as ops_pb
 from libs.eventlog.append import Appender
 from libs.eventlog.checkpoint import PostgresSavedPositions
 from libs.eventlog.compaction import Compactor
-from libs.eventlog.database import open_pool
+from libs.eventlog.database import LONGEST_TRANSACTION_SECONDS, open_pool
 from libs.eventlog.horizons import PostgresHorizons
 from libs.eventlog.jetstream import Broker
 from libs.eventlog.lazy import LazyReader
+from libs.eventlog.lease_store import PostgresLeases
+from libs.eventlog.leases import Leases
 from libs.eventlog.migrations import migrate
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.ranges import Ranges
@@ -55,7 +57,13 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     clock, metrics, tenants = SystemClock(), Metrics(), Tenants.load(settings.tenants_file)
     traces = await life.start(Traces.exporting("profile", settings.otlp_endpoint, settings.trace_ratio).closing())
     await life.start(metrics.serving(settings.host, settings.port_of_metrics))
-    pool = await life.start(open_pool(settings.database_url, size=settings.database_connections))
+    pool = await life.start(
+        open_pool(
+            settings.database_url,
+            size=settings.database_connections,
+            longest_transaction_seconds=LONGEST_TRANSACTION_SECONDS,
+        )
+    )
     ranges = Ranges(pool, settings.range_events)
     await ranges.cover(clock.now())
     log = PostgresLog(LOG, settings.partitions, pool, clock, ranges)
@@ -78,7 +86,8 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     quarantine = QuarantineStore(pool)
     collecting = Collecting(tenants, schemas, appender, quarantine, clock, clocks, metrics, anchorings)
     broker = await life.start(Broker(settings.nats_url, name="profile-relay"))
-    relay = Relay(log, broker, PostgresSavedPositions(pool, LOG), metrics, traces, wake=recorded)
+    leases = Leases(PostgresLeases(pool), f"relay:{LOG}", log.partitions, metrics, seconds=settings.lease_seconds)
+    relay = Relay(log, broker, PostgresSavedPositions(pool, LOG), metrics, traces, partitions=leases, wake=recorded)
 
     async def standings() -> Sequence[Standing]:
         return [
@@ -95,6 +104,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     life.background("appender", appender.run())
     life.background("compactor", compactor.run())
     life.background("schemas", schemas.run())
+    life.background("leases", leases.run())  # before whoever works under them, so that they are given back after
     life.background("relay", relay.run())
     life.background("watch", watch.run())
     life.background("upkeep", Upkeep(pool, ranges, clock, settings.message_id_days, metrics).run())

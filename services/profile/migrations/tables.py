@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid
 
 from libs.eventlog.checkpoint import checkpoint_table
+from libs.eventlog.lease_store import lease_tables
 from libs.eventlog.tables import log_tables, projection_tables
 
 metadata: Final = MetaData()
@@ -12,6 +13,7 @@ metadata: Final = MetaData()
 log_tables(metadata)
 projection_tables(metadata, "portraits")
 checkpoint_table(metadata)
+lease_tables(metadata)
 
 Table(
     "schemas",

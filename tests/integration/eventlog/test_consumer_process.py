@@ -52,6 +52,7 @@ async def reference_consumer(database: str, nats_url: str, owner: str) -> AsyncI
         "PORTRAIT_REFERENCE_NATS_URL": nats_url,
         "PORTRAIT_REFERENCE_SOURCE": owner,
         "PORTRAIT_REFERENCE_PARTITIONS": str(PARTITIONS),
+        "PORTRAIT_REFERENCE_LEASE_SECONDS": "0.4",  # or nobody would be at work when the next one is killed
         "PORTRAIT_REFERENCE_LOG_LEVEL": "warning",
     }
     process = await asyncio.create_subprocess_exec(

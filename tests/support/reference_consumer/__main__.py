@@ -9,8 +9,10 @@ from pydantic import Field
 
 from libs.eventlog.checkpoint import PostgresCheckpoints, PostgresSavedPositions, consumed
 from libs.eventlog.consumer import Consumer
-from libs.eventlog.database import open_pool
+from libs.eventlog.database import LONGEST_TRANSACTION_SECONDS, open_pool
 from libs.eventlog.jetstream import Broker
+from libs.eventlog.lease_store import PostgresLeases
+from libs.eventlog.leases import Leases
 from libs.eventlog.log_source import GrpcLogSource
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.ranges import Ranges
@@ -46,16 +48,21 @@ async def live(life: Lifecycle, settings: ReferenceSettings) -> None:
     await prepare(settings.database_url, partitions)
     traces = await life.start(Traces.exporting("reference", settings.otlp_endpoint).closing())
     await life.start(metrics.serving(settings.host, settings.port_of_metrics))
-    pool = await life.start(open_pool(settings.database_url))
+    pool = await life.start(open_pool(settings.database_url, longest_transaction_seconds=LONGEST_TRANSACTION_SECONDS))
     ranges = Ranges(pool)
     await ranges.cover(clock.now())
     log = PostgresLog(LOG, partitions, pool, clock, ranges)
     broker = await life.start(Broker(settings.nats_url, name="reference"))
     owner = await life.start(channel(settings.source))
+    leases = [
+        Leases(PostgresLeases(pool), role, partitions, metrics, seconds=settings.lease_seconds)
+        for role in (f"{CONSUMER}:{settings.source_log}", f"relay:{LOG}")
+    ]
+    consuming, relaying = leases
     consumer = Consumer(
         CONSUMER,
         settings.source_log,
-        range(partitions),
+        consuming,
         checkpoints=PostgresCheckpoints(pool, CONSUMER, settings.source_log),
         handler=Counts(log).fold,
         broker=broker,
@@ -69,8 +76,11 @@ async def live(life: Lifecycle, settings: ReferenceSettings) -> None:
             await asyncio.sleep(60)
             await ranges.cover(clock.now())
 
+    relay = Relay(log, broker, PostgresSavedPositions(pool, LOG), metrics, traces, partitions=relaying)
+    for held in leases:
+        life.background(held.role, held.run())
     life.background("consumer", consumer.run())
-    life.background("relay", Relay(log, broker, PostgresSavedPositions(pool, LOG), metrics, traces).run())
+    life.background("relay", relay.run())
     life.background("ranges", keep_covered())
     service = LogService(log, lambda: consumed(pool))
     await life.start(

@@ -7,12 +7,14 @@ from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, Uu
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from libs.eventlog.checkpoint import checkpoint_table
+from libs.eventlog.lease_store import lease_tables
 from libs.eventlog.tables import log_tables
 
 metadata: Final = MetaData()
 
 log_tables(metadata)
 checkpoint_table(metadata)
+lease_tables(metadata)
 
 Table(
     "counts",
