@@ -12,7 +12,11 @@ from libs.runtime.errors import Unavailable
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 CLOSE_SECONDS: Final = 5.0
-LONGEST_TRANSACTION_SECONDS: Final = 10.0
+SILENT_TRANSACTION: Final = "10s"
+"""How long the server waits for the next statement of a transaction.
+
+A replica that froze or lost its network between two statements would hold its row locks, and so hold up all others.
+"""
 
 UNREACHABLE: Final = (
     OSError,
@@ -20,7 +24,7 @@ UNREACHABLE: Final = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # its state machine, surprised by a server that was killed
     asyncpg.OperatorInterventionError,  # shutting down, starting up, ended by an administrator
-    asyncpg.TransactionTimeoutError,  # we stood still for so long that the server let go of our locks
+    asyncpg.IdleInTransactionSessionTimeoutError,  # we stood still, and the server let go of what we had locked
     asyncpg.TooManyConnectionsError,
 )
 """What asyncpg raises when the database is out of reach for now."""
@@ -38,12 +42,8 @@ def reaching() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_pool(url: str, *, size: int = 8, longest_transaction_seconds: float = 0) -> AsyncIterator[asyncpg.Pool]:
-    """A pool whose connections read and write `uuid` columns as 16 raw bytes (a UUID object costs a microsecond).
-
-    The server ends a transaction that is open for longer than `longest_transaction_seconds` (0: never). A service needs
-    that beside its replicas: one that freezes or loses its network in a transaction would hold its row locks for ever.
-    """
+async def open_pool(url: str, *, size: int = 8) -> AsyncIterator[asyncpg.Pool]:
+    """A pool whose connections read and write `uuid` columns as 16 raw bytes (a UUID object costs a microsecond)."""
     pool = await asyncpg.create_pool(
         url,
         min_size=1,
@@ -54,7 +54,7 @@ async def open_pool(url: str, *, size: int = 8, longest_transaction_seconds: flo
         server_settings={
             "application_name": "portrait",
             "jit": "off",
-            "transaction_timeout": str(int(longest_transaction_seconds * 1000)),  # milliseconds
+            "idle_in_transaction_session_timeout": SILENT_TRANSACTION,
         },
     )
     try:

@@ -51,9 +51,7 @@ class PostgresHorizons:
     async def tails(self) -> list[tuple[str, bytes, int]]:
         """See `compaction.Horizons.tails`."""
         await self.pool.execute(_BEGIN, self.projection)
-        async with self.pool.acquire() as connection, connection.transaction(readonly=True):
-            await connection.execute("SET LOCAL transaction_timeout = 0")
-            rows = await connection.fetch(_TAILS.format(table=self.table), self.projection, timeout=600)
+        rows = await self.pool.fetch(_TAILS.format(table=self.table), self.projection, timeout=600)
         return [tuple(row) for row in rows]
 
     async def parked(self) -> list[KeyOfTenant]:

@@ -37,6 +37,7 @@ _DATABASE_PASSES: Final = (
     asyncpg.InterfaceError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # we stood still for so long that the server gave us up
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
     asyncpg.UniqueViolationError,  # another append recorded the same id at the same moment

@@ -9,7 +9,7 @@ from portrait.ops.v1 import projections_service_pb2 as ops_pb
 from libs.eventlog.append import Appender
 from libs.eventlog.checkpoint import PostgresSavedPositions
 from libs.eventlog.compaction import Compactor
-from libs.eventlog.database import LONGEST_TRANSACTION_SECONDS, open_pool
+from libs.eventlog.database import open_pool
 from libs.eventlog.horizons import PostgresHorizons
 from libs.eventlog.jetstream import Broker
 from libs.eventlog.lazy import LazyReader
@@ -21,6 +21,7 @@ from libs.eventlog.ranges import Ranges
 from libs.eventlog.readiness import follow_database
 from libs.eventlog.relay import Relay
 from libs.eventlog.service import Standing, log_services
+from libs.eventlog.silence import end_silent_appends
 from libs.eventlog.snapshots import PostgresSnapshots
 from libs.eventlog.upkeep import Upkeep
 from libs.eventlog.watch import Watch
@@ -57,13 +58,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     clock, metrics, tenants = SystemClock(), Metrics(), Tenants.load(settings.tenants_file)
     traces = await life.start(Traces.exporting("profile", settings.otlp_endpoint, settings.trace_ratio).closing())
     await life.start(metrics.serving(settings.host, settings.port_of_metrics))
-    pool = await life.start(
-        open_pool(
-            settings.database_url,
-            size=settings.database_connections,
-            longest_transaction_seconds=LONGEST_TRANSACTION_SECONDS,
-        )
-    )
+    pool = await life.start(open_pool(settings.database_url, size=settings.database_connections))
     ranges = Ranges(pool, settings.range_events)
     await ranges.cover(clock.now())
     log = PostgresLog(LOG, settings.partitions, pool, clock, ranges)
@@ -107,6 +102,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     life.background("leases", leases.run())  # before whoever works under them, so that they are given back after
     life.background("relay", relay.run())
     life.background("watch", watch.run())
+    life.background("silence", end_silent_appends(pool))
     life.background("upkeep", Upkeep(pool, ranges, clock, settings.message_id_days, metrics).run())
     server = await life.start(
         serve(

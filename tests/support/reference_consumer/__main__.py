@@ -9,7 +9,7 @@ from pydantic import Field
 
 from libs.eventlog.checkpoint import PostgresCheckpoints, PostgresSavedPositions, consumed
 from libs.eventlog.consumer import Consumer
-from libs.eventlog.database import LONGEST_TRANSACTION_SECONDS, open_pool
+from libs.eventlog.database import open_pool
 from libs.eventlog.jetstream import Broker
 from libs.eventlog.lease_store import PostgresLeases
 from libs.eventlog.leases import Leases
@@ -18,6 +18,7 @@ from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.ranges import Ranges
 from libs.eventlog.relay import Relay
 from libs.eventlog.service import LogService
+from libs.eventlog.silence import end_silent_appends
 from libs.rpc.client import channel
 from libs.rpc.credentials import DevelopmentCredential
 from libs.rpc.server import Service, serve
@@ -48,7 +49,7 @@ async def live(life: Lifecycle, settings: ReferenceSettings) -> None:
     await prepare(settings.database_url, partitions)
     traces = await life.start(Traces.exporting("reference", settings.otlp_endpoint).closing())
     await life.start(metrics.serving(settings.host, settings.port_of_metrics))
-    pool = await life.start(open_pool(settings.database_url, longest_transaction_seconds=LONGEST_TRANSACTION_SECONDS))
+    pool = await life.start(open_pool(settings.database_url))
     ranges = Ranges(pool)
     await ranges.cover(clock.now())
     log = PostgresLog(LOG, partitions, pool, clock, ranges)
@@ -81,6 +82,7 @@ async def live(life: Lifecycle, settings: ReferenceSettings) -> None:
         life.background(held.role, held.run())
     life.background("consumer", consumer.run())
     life.background("relay", relay.run())
+    life.background("silence", end_silent_appends(pool))
     life.background("ranges", keep_covered())
     service = LogService(log, lambda: consumed(pool))
     await life.start(
