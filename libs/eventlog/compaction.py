@@ -14,6 +14,7 @@ from libs.eventlog.event import Appended, NewEvent
 from libs.eventlog.lazy import LazyReader
 from libs.eventlog.projection import State
 from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
+from libs.runtime.clock import Timer
 from libs.runtime.errors import Unavailable
 from libs.telemetry.metrics import Metrics
 
@@ -66,6 +67,7 @@ class Compactor(Generic[State]):
     horizons: Horizons
     metrics: Metrics
     tail_events: int = TAIL_EVENTS
+    timer: Timer = perf_counter
     _counts: dict[KeyOfTenant, int] = field(default_factory=dict, init=False)
     _due_since: float = field(default=0.0, init=False)
     _due: deque[KeyOfTenant] = field(default_factory=deque, init=False)
@@ -84,7 +86,7 @@ class Compactor(Generic[State]):
     @property
     def lag_seconds(self) -> float:
         """For how long some key has been due; 0 where none is."""
-        return perf_counter() - self._due_since if self._due else 0.0
+        return self.timer() - self._due_since if self._due else 0.0
 
     def count(self, events: Sequence[NewEvent], places: Sequence[Appended]) -> None:
         """Listener of the appender."""
@@ -103,7 +105,7 @@ class Compactor(Generic[State]):
     def request(self, keys: Iterable[KeyOfTenant]) -> None:
         """Make keys due at once, such as those whose past was changed by a retraction."""
         if not self._due:
-            self._due_since = perf_counter()
+            self._due_since = self.timer()
         self._due.extend(keys)
         self._wake.set()
 
@@ -132,7 +134,7 @@ class Compactor(Generic[State]):
                     self._wake.clear()
                 await asyncio.sleep(IDLE_SECONDS)
                 continue
-            began, due_since = perf_counter(), self._due_since
+            began, due_since = self.timer(), self._due_since
             keys = [self._due.popleft() for _ in range(min(BATCH_KEYS, len(self._due)))]
             if not self._due:
                 self._wake.clear()
@@ -146,12 +148,12 @@ class Compactor(Generic[State]):
                 continue
             except Exception:  # noqa: BLE001  one key that can't be stored must not hold up the others
                 await self._compact_singly(keys)
-            self.metrics.fold_seconds.labels(name).observe(perf_counter() - began)
+            self.metrics.fold_seconds.labels(name).observe(self.timer() - began)
             self.metrics.projection_lag_events.labels(name).set(len(self._due) * self.tail_events)
             self.metrics.projection_lag_seconds.labels(name).set(self.lag_seconds)
             self.metrics.heartbeat(f"compaction:{name}")
             if len(self._due) < CALM_BACKLOG:  # reads and appends go first while there is no need to hurry
-                await asyncio.sleep(perf_counter() - began)
+                await asyncio.sleep(self.timer() - began)
 
     async def _compact_singly(self, keys: Sequence[KeyOfTenant]) -> None:
         log = structlog.get_logger()

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import structlog
-from nats.aio.msg import Msg
 
 from libs.eventlog.checkpoint import Checkpoints, Fenced, Step
 from libs.eventlog.event import Batch
-from libs.eventlog.jetstream import BROKER_ERRORS, Broker, heed_cancellation, partition_in, position_of
+from libs.eventlog.feed import Broker, Parcel, Subscription, heed_cancellation
 from libs.eventlog.log import LogSource
-from libs.eventlog.subscription import Lost, Subscription
 from libs.eventlog.verdict import Done, Park, Retry, Verdict, verdict_on
+from libs.runtime.clock import Timer
 from libs.runtime.errors import Unavailable
 from libs.telemetry.metrics import Metrics
-from libs.telemetry.traces import Traces, extract
+from libs.telemetry.traces import Traces
 
 ConnectionT = TypeVar("ConnectionT")
 
@@ -76,13 +75,14 @@ class Consumer(Generic[ConnectionT]):
         metrics: Metrics,
         traces: Traces,
         settings: ConsumerSettings | None = None,
+        timer: Timer = time.monotonic,
     ) -> None:
         self.name = name
         self._log = log
         self._partitions = partitions
         self._checkpoints = checkpoints
         self._handler = handler
-        self._broker = broker
+        self._feed = broker.feed(log)
         self._source = source
         self._metrics = metrics
         self._traces = traces
@@ -92,7 +92,8 @@ class Consumer(Generic[ConnectionT]):
         self._waiting: list[Batch] = []
         self._origins: list[bytes] = []
         self._goals: dict[int, Goal] = {}
-        self._checked_at = time.monotonic()
+        self._timer = timer
+        self._checked_at = timer()
         self._subscription: Subscription | None = None
 
     async def run(self) -> None:
@@ -125,8 +126,8 @@ class Consumer(Generic[ConnectionT]):
         if not self._waiting:
             self._waiting = await self._receive()
         await self._fold_waiting()
-        if time.monotonic() - self._checked_at >= self._settings.check_seconds:
-            self._checked_at = time.monotonic()
+        if self._timer() - self._checked_at >= self._settings.check_seconds:
+            self._checked_at = self._timer()
             await self._check_heads()
 
     async def _follow_leases(self) -> None:
@@ -147,23 +148,21 @@ class Consumer(Generic[ConnectionT]):
         """What the broker brought beyond our positions, partition by partition; nothing while it is down."""
         try:
             if self._subscription is None:
-                subscription = Subscription(await self._broker.client(), await self._broker.jetstream(), self._log)
-                await subscription.open(self._positions)
-                self._subscription = subscription
-            messages = await self._subscription.take(self._settings.wait_seconds, self._settings.linger_seconds)
-        except (*BROKER_ERRORS, Lost) as error:
+                self._subscription = await self._feed.subscribe(self._positions)
+            parcels = await self._subscription.take(self._settings.wait_seconds, self._settings.linger_seconds)
+        except Unavailable as error:
             if self._subscription is not None:
                 _logger.info("subscription_lost", consumer=self.name, log=self._log, error=repr(error))
             await self._leave()
             await asyncio.sleep(self._settings.wait_seconds / 2)
             return []
-        fresh = [message for message in messages if self._is_fresh(message)]
-        self._origins = [extract(message.headers) for message in fresh]
-        batches = [Batch.from_wire(message.data) for message in fresh]
+        fresh = [parcel for parcel in parcels if self._is_fresh(parcel)]
+        self._origins = [parcel.origin for parcel in fresh]
+        batches = [Batch.from_wire(parcel.data) for parcel in fresh]
         return sorted(batches, key=lambda batch: (batch.partition, batch.first_position))
 
-    def _is_fresh(self, message: Msg) -> bool:
-        return position_of(message.headers) > self._positions[partition_in(message.subject)]
+    def _is_fresh(self, parcel: Parcel) -> bool:
+        return parcel.last_position > self._positions[parcel.partition]
 
     async def _fold_waiting(self) -> None:
         """Fold what is waiting, reading what is missing before it from the owner's log."""
@@ -228,7 +227,7 @@ class Consumer(Generic[ConnectionT]):
         except Unavailable as error:
             _logger.info("heads_unknown", consumer=self.name, log=self._log, error=str(error))
             return
-        now = time.monotonic()
+        now = self._timer()
         stuck = [
             partition
             for partition, goal in self._goals.items()

@@ -13,17 +13,12 @@ from nats.js.errors import NotFoundError
 from libs.eventlog.checkpoint import Checkpoints, MemoryCheckpoints, MemorySavedPositions, SavedPositions
 from libs.eventlog.consumer import Consumer, ConsumerSettings
 from libs.eventlog.event import Batch, Envelope, NewEvent
-from libs.eventlog.jetstream import (
-    BROKER_ERRORS,
-    FIRST_POSITION,
-    Broker,
-    StreamSettings,
-    position_of,
-    stream_name,
-)
+from libs.eventlog.feed import StreamSettings
+from libs.eventlog.jetstream import Broker
 from libs.eventlog.log import Log, LogReader
 from libs.eventlog.memory import MemoryLog
 from libs.eventlog.relay import Relay, RelaySettings
+from libs.eventlog.stream import BROKER_ERRORS, FIRST_POSITION, position_of, stream_name
 from libs.eventlog.verdict import DONE, Verdict
 from libs.runtime.clock import SystemClock
 from libs.telemetry.metrics import Metrics

@@ -6,8 +6,9 @@ import pytest
 from libs.devstack.nats import NatsServer
 from libs.eventlog.checkpoint import MemoryCheckpoints
 from libs.eventlog.event import Batch
-from libs.eventlog.jetstream import Broker, stream_name
+from libs.eventlog.jetstream import Broker
 from libs.eventlog.memory import MemoryLog
+from libs.eventlog.stream import stream_name
 from libs.eventlog.subscription import locate
 from libs.eventlog.verdict import DONE, Park, Retry, Verdict
 from libs.telemetry.metrics import Metrics

@@ -3,8 +3,10 @@ from dataclasses import replace
 from libs.devstack.nats import NatsServer
 from libs.eventlog.checkpoint import MemorySavedPositions
 from libs.eventlog.event import Envelope
-from libs.eventlog.jetstream import Broker, StreamSettings, stream_name, subject_of
+from libs.eventlog.feed import StreamSettings
+from libs.eventlog.jetstream import Broker
 from libs.eventlog.relay import Relay
+from libs.eventlog.stream import stream_name, subject_of
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import extract
 from tests.support.logs import running
