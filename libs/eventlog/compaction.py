@@ -102,6 +102,13 @@ class Compactor(Generic[State]):
             if tail == limit:
                 self.request((key,))
 
+    def remember(self, key: KeyOfTenant, tail: int) -> None:
+        """Know of a tail that was not counted here: one from before this process, or of a replica that is gone."""
+        before = self._counts.get(key, 0)
+        self._counts[key] = max(before, tail)
+        if before < self.tail_events <= tail:
+            self.request((key,))
+
     def request(self, keys: Iterable[KeyOfTenant]) -> None:
         """Make keys due at once, such as those whose past was changed by a retraction."""
         if not self._due:
@@ -202,7 +209,7 @@ class Compactor(Generic[State]):
             try:
                 if not counted:
                     for tenant, key, tail in await self.horizons.tails():
-                        self._remember((tenant, key), tail)
+                        self.remember((tenant, key), tail)
                     self.request(await self.horizons.parked())
                     counted = True
                 self.metrics.dead_letters.labels(self.reader.projection.name).set(len(await self.horizons.parked()))
@@ -215,9 +222,3 @@ class Compactor(Generic[State]):
             except Exception as error:  # noqa: BLE001  as above
                 log.warning("sweep_delayed", projection=self.reader.projection.name, error=repr(error))
             await asyncio.sleep(SWEEP_SECONDS)
-
-    def _remember(self, key: KeyOfTenant, tail: int) -> None:
-        before = self._counts.get(key, 0)
-        self._counts[key] = max(before, tail)
-        if before < self.tail_events <= tail:
-            self.request((key,))

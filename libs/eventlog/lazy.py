@@ -1,25 +1,35 @@
 """Reading a lazy projection: snapshot + tail, fresh at the acknowledgement of the last append."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Generic
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Generic
 
 from libs.eventlog.log import KeyReader
 from libs.eventlog.projection import Folded, LazyProjection, State, fold, needs_refold, refold
 from libs.eventlog.snapshots import KeyOfTenant, Snapshots, Stored
 
+LONG_TAIL: Final = 64  # several times what compaction lets gather
+
 
 @dataclass(frozen=True, slots=True)
 class LazyReader(Generic[State]):
-    """Answers with the state of keys as of now, or as of a past moment."""
+    """Answers with the state of keys as of now, or as of a past moment.
+
+    Listeners hear of a key whose tail is long, and how long: the replica that counted it did not live to compact it.
+    """
 
     projection: LazyProjection[State]
     log: KeyReader
     snapshots: Snapshots
+    listeners: list[Callable[[KeyOfTenant, int], None]] = field(default_factory=list)
 
     async def read(self, keys: Sequence[KeyOfTenant]) -> list[Folded[State]]:
         """State of every key, in their order; position 0 for a key that the log has nothing of."""
         stored = await self.snapshots.load(keys)
+        for key, one in zip(keys, stored, strict=True):
+            if len(one.tail) > LONG_TAIL and not one.parked:
+                for listener in self.listeners:
+                    listener(key, len(one.tail))
         return [await self.state(key, one) for key, one in zip(keys, stored, strict=True)]
 
     async def read_at(

@@ -74,6 +74,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     reader = LazyReader(projection, log, PostgresSnapshots(pool, projection.name, projection.snapshots, log.partitions))
     horizons = PostgresHorizons(pool, projection.name, projection.snapshots)
     compactor = Compactor(reader, horizons, metrics, settings.tail_events)
+    reader.listeners.append(compactor.remember)
     watch = Watch(log)
     recorded = asyncio.Event()
     appender = Appender(log, metrics, settings.queue_events)

@@ -1,7 +1,7 @@
 """What tests of relay and consumer share: a log to fill, a source that reads it directly, a handler that remembers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -108,6 +108,7 @@ def relay_of(
     metrics: Metrics | None = None,
     stream: StreamSettings | None = None,
     settings: RelaySettings = BRISK,
+    partitions: Collection[int] | None = None,
 ) -> Relay:
     return Relay(
         log,
@@ -115,6 +116,7 @@ def relay_of(
         saved or MemorySavedPositions(),
         metrics or Metrics(),
         Traces.off(),
+        partitions=partitions,
         stream=stream or StreamSettings(max_bytes=1 << 28),
         settings=settings,
     )
@@ -127,11 +129,12 @@ def consumer_of(
     checkpoints: Checkpoints[None] | None = None,
     source: DirectSource | None = None,
     metrics: Metrics | None = None,
+    partitions: Collection[int] | None = None,
 ) -> Consumer[None]:
     return Consumer(
         "counts",
         log.name,
-        range(log.partitions),
+        range(log.partitions) if partitions is None else partitions,
         checkpoints=checkpoints or MemoryCheckpoints(),
         handler=memory.fold,
         broker=broker,

@@ -9,6 +9,7 @@ from libs.eventlog import compaction
 from libs.eventlog.append import Appender
 from libs.eventlog.compaction import Compactor
 from libs.eventlog.event import NewEvent
+from libs.eventlog.lazy import LONG_TAIL
 from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
 from libs.telemetry.metrics import Metrics
 from tests.support.logs import Store, added, key_of, memory_store, partition_mates, retracted, running
@@ -214,3 +215,45 @@ async def test_the_lag_is_that_of_the_backlog_and_not_of_the_time_without_one() 
     assert 0 < compactor.lag_seconds < perf_counter() - began
     await compactor.compact_all()
     assert compactor.lag_seconds == 0
+
+
+async def test_a_long_tail_that_a_dead_replica_counted_is_compacted_once_somebody_reads_it(store: Store) -> None:
+    await store.log.append([added(ANN) for _ in range(LONG_TAIL + 1)])
+    await store.log.append([added(BOB) for _ in range(LONG_TAIL)])
+    compactor, reader = store.compactor(), store.reader()
+    reader.listeners.append(compactor.remember)
+    for _ in range(2):
+        await reader.read([key(ANN), key(BOB)])
+    assert compactor.backlog == 1
+    await compactor.compact_all()
+    assert (await stored(store, ANN)).tail == []
+    await reader.read([key(ANN)])
+    assert compactor.backlog == 0
+
+
+async def test_a_key_that_stands_still_is_not_compacted_for_being_read(store: Store) -> None:
+    compactor, reader = store.compactor(), store.reader()
+    await store.log.append([added(ANN, POISON)])
+    compactor.request([key(ANN)])
+    await compactor.compact_all()
+    await store.log.append([added(ANN) for _ in range(LONG_TAIL + 1)])
+    reader.listeners.append(compactor.remember)
+    await reader.read([key(ANN)])
+    assert compactor.backlog == 0
+
+
+async def test_tails_stay_bounded_however_often_replicas_die_and_are_replaced(store: Store) -> None:
+    """Every replica hears a part of the appends; one that dies takes its counts along, one that starts counts anew."""
+    tail, alive = 4, 3
+    replicas = [store.compactor(lag=1_000, tail=tail) for _ in range(alive)]
+    longest = 0
+    for turn in range(120):
+        await append(store, replicas[turn % alive], added(ANN), added(BOB))
+        for replica in replicas:
+            await replica.compact_all()
+        if turn % 7 == 0:
+            replicas[turn % alive] = new = store.compactor(lag=1_000, tail=tail)
+            for tenant, name, count in await new.horizons.tails():
+                new.remember((tenant, name), count)
+        longest = max(longest, len((await stored(store, ANN)).tail), len((await stored(store, BOB)).tail))
+    assert longest <= alive * tail

@@ -1,9 +1,11 @@
 import asyncio
 import os
 import random
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 
 import asyncpg
 import pytest
@@ -21,6 +23,8 @@ from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import Traces
 from tests.support.logs import running
 from tests.support.transport import PARTITIONS, append, eventually, memory_log, relay_of
+
+LEASE_SECONDS = 0.6  # so short that somebody is at work when the next one is killed
 
 
 @pytest.fixture
@@ -52,7 +56,9 @@ async def reference_consumer(database: str, nats_url: str, owner: str) -> AsyncI
         "PORTRAIT_REFERENCE_NATS_URL": nats_url,
         "PORTRAIT_REFERENCE_SOURCE": owner,
         "PORTRAIT_REFERENCE_PARTITIONS": str(PARTITIONS),
-        "PORTRAIT_REFERENCE_LEASE_SECONDS": "0.4",  # or nobody would be at work when the next one is killed
+        "PORTRAIT_REFERENCE_LEASE_SECONDS": str(
+            LEASE_SECONDS
+        ),  # or nobody would be at work when the next one is killed
         "PORTRAIT_REFERENCE_LOG_LEVEL": "warning",
     }
     process = await asyncio.create_subprocess_exec(
@@ -126,6 +132,56 @@ async def test_two_replicas_and_a_wiped_broker_count_every_event_once(
             await append(log, 100, start=start)
             await asyncio.sleep(0.01)
         await eventually(all_counted(database, 6_000), within=40)
+
+
+async def in_transaction(database: str) -> bool:
+    """Whether a consumer has moved its checkpoints and not committed yet."""
+    connection = await asyncpg.connect(database)
+    try:
+        return bool(
+            await connection.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE relation = 'checkpoints'::regclass AND mode = 'RowExclusiveLock'"
+            )
+        )
+    finally:
+        await connection.close()
+
+
+async def test_replicas_that_are_stopped_past_their_leases_apply_nothing_twice(
+    own_nats: NatsServer, broker: Broker, database: str, log: MemoryLog, owner: str
+) -> None:
+    # pitfall 12: a lease is no lock. Each is stopped in the middle of a transaction, then at any moment, and wakes up
+    # believing that it still owns what the other has gone on with.
+    seed = random.randrange(1 << 32)
+    chance, sent = random.Random(seed), count(step=60)
+
+    async def load() -> None:
+        while True:
+            await append(log, 60, start=next(sent))
+            await asyncio.sleep(0.03)
+
+    async with AsyncExitStack() as replicas, running(relay_of(log, broker)):
+        both = [await replicas.enter_async_context(reference_consumer(database, own_nats.url, owner)) for _ in range(2)]
+        await append(log, 60, start=next(sent))
+        await eventually(all_counted(database, 60), within=40)
+        loading = asyncio.create_task(load())
+        for turn in range(8):
+            stopped = both[turn % 2]
+            await asyncio.sleep(chance.uniform(0.2, 0.6))
+            if turn < 4:
+                await eventually(lambda: in_transaction(database))
+            stopped.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(2 * LEASE_SECONDS)
+            stopped.send_signal(signal.SIGCONT)
+        loading.cancel()
+        events = sum((await log.heads()).values())
+
+        async def none_is_missing() -> bool:
+            return min(await counted(database)) >= events
+
+        await eventually(none_is_missing, within=40)
+        assert await counted(database) == (events, events, events)
+    print(f"seed {seed}")  # noqa: T201 - shown when the test fails
 
 
 async def test_a_database_that_was_gone_is_waited_for(

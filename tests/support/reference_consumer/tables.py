@@ -10,6 +10,8 @@ from libs.eventlog.checkpoint import checkpoint_table
 from libs.eventlog.lease_store import lease_tables
 from libs.eventlog.tables import log_tables
 
+_LOCK: Final = 0x50524550
+
 metadata: Final = MetaData()
 
 log_tables(metadata)
@@ -26,12 +28,13 @@ Table(
 
 
 async def prepare(url: str, partitions: int) -> None:
-    """Create what is missing."""
+    """Create what is missing; replicas may all try."""
 
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(url)
 
     def create(connection: Connection) -> None:
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         metadata.create_all(connection)
         heads = (
             "INSERT INTO log_heads SELECT partition, 0, 0 FROM generate_series(0, :last) AS partition "
