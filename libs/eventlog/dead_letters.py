@@ -1,6 +1,6 @@
 """Events that a consumer could not fold, each with the later events of its key: a queue that keeps their order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol, TypeVar
@@ -10,7 +10,7 @@ import msgspec
 
 from libs.eventlog.checkpoint import Step
 from libs.eventlog.database import Connection
-from libs.eventlog.event import Batch, Recorded
+from libs.eventlog.event import Batch
 from libs.eventlog.snapshots import KeyOfTenant
 from libs.runtime.clock import Clock
 
@@ -122,28 +122,11 @@ class DeadLetters(Protocol[ConnectionT_contra]):
         ...
 
 
-def letters_of(batch: Batch, keys: frozenset[KeyOfTenant]) -> list[Letter]:
-    """The events of parked keys in a batch, as letters that wait."""
-    return [
-        letter_of(batch.partition, recorded, Kind.WAITING)
-        for recorded in batch.recorded()
-        if (recorded.event.tenant, recorded.event.key) in keys
-    ]
-
-
-def letter_of(partition: int, recorded: Recorded, kind: Kind, cause: str = "") -> Letter:
-    """An event as a letter."""
-    event = recorded.event
-    return Letter(
-        partition,
-        recorded.position,
-        recorded.recorded_at,
-        event.tenant,
-        event.key,
-        event.SerializeToString(),
-        kind,
-        cause,
-    )
+def letters_in(batch: Batch) -> Iterator[Letter]:
+    """The events of a batch as letters that wait."""
+    for recorded, data in zip(batch.recorded(), batch.events, strict=True):
+        place = (batch.partition, recorded.position, recorded.recorded_at)
+        yield Letter(*place, recorded.event.tenant, recorded.event.key, data, Kind.WAITING)
 
 
 COLUMNS: Final = ", ".join(Letter.__struct_fields__)

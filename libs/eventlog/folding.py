@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from libs.eventlog.checkpoint import Checkpoints, Fenced, Step
-from libs.eventlog.dead_letters import PARKED_KEYS, Aside, DeadLetters, Kind, Letter, letter_of, letters_of
+from libs.eventlog.dead_letters import PARKED_KEYS, Aside, DeadLetters, Kind, Letter, letters_in
 from libs.eventlog.event import Batch, NewEvent, halves
 from libs.eventlog.verdict import Done, Output, Park, Refused, Retry, Verdict, verdict_on
 
@@ -110,12 +112,12 @@ class Folding(Generic[ConnectionT]):
     async def _park(self, batch: Batch, verdict: Park) -> None:
         """Move the checkpoint over the one event of a batch, and keep it as the letter that its key stands before."""
         steps = steps_over([batch])
-        (recorded,) = batch.recorded()
+        (letter,) = letters_in(batch)
         async with self.checkpoints.advance(steps) as connection:
             parked = (await self.letters.aside(connection, steps)).keys
             if len(parked) >= self.parked_keys:
                 raise ParkingFull(self.parked_keys, verdict.reason)
-            await self.letters.park(connection, [letter_of(batch.partition, recorded, Kind.FAILED, verdict.reason)])
+            await self.letters.park(connection, [replace(letter, kind=Kind.FAILED, cause=verdict.reason)])
 
 
 def steps_over(batches: Sequence[Batch]) -> list[Step]:
@@ -133,8 +135,8 @@ def _parted(batches: Sequence[Batch], aside: Aside) -> tuple[list[Batch], list[L
     flowing: list[Batch] = []
     waiting: list[Letter] = []
     for batch in batches:
-        behind = [one for one in letters_of(batch, aside.keys) if (one.partition, one.position) not in aside.dropped]
-        waiting += behind
         dropped = {position for partition, position in aside.dropped if partition == batch.partition}
-        flowing += batch.without(sorted(dropped | {one.position for one in behind}))
+        parked = [one for one in letters_in(batch) if (one.tenant, one.key) in aside.keys] if aside.keys else []
+        waiting += [one for one in parked if one.position not in dropped]
+        flowing += batch.without(sorted(dropped.union(one.position for one in parked)))
     return flowing, waiting
