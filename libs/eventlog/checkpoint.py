@@ -10,10 +10,11 @@ import asyncpg
 from sqlalchemy import BigInteger, Column, MetaData, SmallInteger, Table, Text
 
 from libs.eventlog.database import Connection
+from libs.eventlog.memory_transaction import MemoryTransaction
 
 RELAY: Final = "relay"  # whose checkpoints are how far a log was certainly published, not consumed
 
-ConnectionT_co = TypeVar("ConnectionT_co", covariant=True)
+ConnectionT = TypeVar("ConnectionT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +30,27 @@ class Fenced(Exception):
     """Somebody else moved one of our checkpoints: read them again and go on from there."""
 
 
-class Checkpoints(Protocol[ConnectionT_co]):
-    """The positions of one consumer of one log."""
+class Checkpoints(Protocol[ConnectionT]):
+    """The positions of one consumer of one log, and the transactions that they guard."""
 
     async def load(self, partitions: Sequence[int]) -> dict[int, int]:
         """Last position consumed of every partition; 0 where nothing was."""
         ...
 
-    def advance(self, steps: Sequence[Step]) -> AbstractAsyncContextManager[ConnectionT_co]:
+    def advance(self, steps: Sequence[Step]) -> AbstractAsyncContextManager[ConnectionT]:
         """A transaction that has moved the checkpoints, committed at the end of the block and undone if it raises.
 
         Raises `Fenced` before the block is entered. The move comes first because it is the fence: a replica that was
         overtaken must not read newer state, let alone write.
         """
+        ...
+
+    def hold(self, partition: int) -> AbstractAsyncContextManager[ConnectionT]:
+        """A transaction in which the checkpoint of a partition stands still: nobody folds the partition meanwhile."""
+        ...
+
+    def savepoint(self, connection: ConnectionT) -> AbstractAsyncContextManager[object]:
+        """A part of such a transaction that is undone alone if it raises."""
         ...
 
 
@@ -75,6 +84,8 @@ _ADVANCE: Final = """
         ORDER BY mine.partition FOR UPDATE OF mine)
     UPDATE checkpoints AS mine SET position = held.new FROM held
     WHERE mine.consumer = $1 AND mine.log = $2 AND mine.partition = held.partition"""
+
+_HOLD: Final = "SELECT 1 FROM checkpoints WHERE consumer = $1 AND log = $2 AND partition = $3 FOR UPDATE"
 
 _SAVED: Final = "SELECT partition, position FROM checkpoints WHERE consumer = $1 AND log = $2"
 
@@ -115,9 +126,20 @@ class PostgresCheckpoints:
                 raise Fenced
             yield connection
 
+    @asynccontextmanager
+    async def hold(self, partition: int) -> AsyncIterator[Connection]:
+        """See `Checkpoints.hold`."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(_HOLD, self._consumer, self._log, partition)
+            yield connection
+
+    def savepoint(self, connection: Connection) -> AbstractAsyncContextManager[object]:
+        """See `Checkpoints.savepoint`."""
+        return connection.transaction()
+
 
 class MemoryCheckpoints:
-    """Checkpoints of a simulation; the block gets no connection, and its handler undoes its own writes if it raises."""
+    """Checkpoints of a simulation; one transaction at a time."""
 
     def __init__(self) -> None:
         self._positions: dict[int, int] = {}
@@ -129,13 +151,27 @@ class MemoryCheckpoints:
             return {partition: self._positions.get(partition, 0) for partition in partitions}
 
     @asynccontextmanager
-    async def advance(self, steps: Sequence[Step]) -> AsyncIterator[None]:
+    async def advance(self, steps: Sequence[Step]) -> AsyncIterator[MemoryTransaction]:
         """See `Checkpoints.advance`."""
         async with self._transaction:
             if any(self._positions.get(step.partition, 0) != step.old for step in steps):
                 raise Fenced
-            yield None
-            self._positions.update({step.partition: step.new for step in steps})
+            with MemoryTransaction().committing() as transaction:
+                transaction.at_commit(lambda: self._positions.update({step.partition: step.new for step in steps}))
+                yield transaction
+
+    @asynccontextmanager
+    async def hold(self, partition: int) -> AsyncIterator[MemoryTransaction]:
+        """See `Checkpoints.hold`."""
+        async with self._transaction:
+            with MemoryTransaction().committing() as transaction:
+                yield transaction
+
+    @asynccontextmanager
+    async def savepoint(self, connection: MemoryTransaction) -> AsyncIterator[None]:
+        """See `Checkpoints.savepoint`."""
+        with connection.savepoint():
+            yield
 
 
 class SavedPositions(Protocol):

@@ -10,6 +10,7 @@ from typing import Final, Generic, Protocol
 import structlog
 
 from libs.eventlog.database import UNREACHABLE
+from libs.eventlog.dead_letters import PARKED_KEYS
 from libs.eventlog.event import Appended, NewEvent
 from libs.eventlog.lazy import LazyReader
 from libs.eventlog.projection import State
@@ -67,6 +68,7 @@ class Compactor(Generic[State]):
     horizons: Horizons
     metrics: Metrics
     tail_events: int = TAIL_EVENTS
+    parked_keys: int = PARKED_KEYS
     timer: Timer = perf_counter
     _counts: dict[KeyOfTenant, int] = field(default_factory=dict, init=False)
     _due_since: float = field(default=0.0, init=False)
@@ -126,7 +128,7 @@ class Compactor(Generic[State]):
     async def compact_all(self) -> None:
         """Fold every key that is due, now."""
         while self._due:
-            await self._compact([self._due.popleft() for _ in range(min(BATCH_KEYS, len(self._due)))])
+            await self.compact([self._due.popleft() for _ in range(min(BATCH_KEYS, len(self._due)))])
 
     async def _compact_forever(self, threshold: int) -> None:
         """Fold what is due while more than `threshold` keys are.
@@ -146,7 +148,7 @@ class Compactor(Generic[State]):
             if not self._due:
                 self._wake.clear()
             try:
-                await self._compact(keys)
+                await self.compact(keys)
             except AWAY as error:  # the log keeps everything; compaction may come later
                 log.warning("compaction_delayed", projection=name, error=repr(error))
                 self.request(keys)
@@ -166,20 +168,33 @@ class Compactor(Generic[State]):
         log = structlog.get_logger()
         for tenant, key in keys:
             try:
-                await self._compact([(tenant, key)])
+                await self.compact([(tenant, key)])
             except Exception:
                 log.exception("key_not_compacted", tenant=tenant, key=key.hex())
 
-    async def _compact(self, keys: Sequence[KeyOfTenant]) -> None:
+    async def compact(self, keys: Sequence[KeyOfTenant]) -> None:
+        """Fold some keys now, whether they are due or not."""
         stored = await self.reader.snapshots.load(keys)
-        compacted = []
+        compacted: list[Compacted] = []
+        newly_parked: list[Compacted] = []
         for index, (key, one) in enumerate(zip(keys, stored, strict=True)):
             self._counts.pop(key, None)
-            if one.tail:
-                compacted.append(await self._fold(key, one))
+            if one.tail and (folded := await self._fold(key, one)) is not None:
+                (newly_parked if folded.parked and not one.parked else compacted).append(folded)
             if index % SLICE_KEYS == SLICE_KEYS - 1:
                 await asyncio.sleep(0)
-        await self.reader.snapshots.save([one for one in compacted if one is not None])
+        await self.reader.snapshots.save(compacted + await self._that_may_be_parked(newly_parked))
+
+    async def _that_may_be_parked(self, compacted: list[Compacted]) -> list[Compacted]:
+        """As many as there is room for; the others stay as they are, uncompacted, and are read as well as before."""
+        if not compacted:
+            return compacted
+        room = max(0, self.parked_keys - len(await self.horizons.parked()))
+        if room < len(compacted):
+            name = self.reader.projection.name
+            self.metrics.parking_full.labels(name).set(1)
+            structlog.get_logger().error("parking_full", projection=name, limit=self.parked_keys)
+        return compacted[:room]
 
     async def _fold(self, key: KeyOfTenant, stored: Stored) -> Compacted | None:
         projection = self.reader.projection
@@ -212,13 +227,18 @@ class Compactor(Generic[State]):
                         self.remember((tenant, key), tail)
                     self.request(await self.horizons.parked())
                     counted = True
-                self.metrics.dead_letters.labels(self.reader.projection.name).set(len(await self.horizons.parked()))
+                self._tell_parked(len(await self.horizons.parked()))
                 stragglers = await self.horizons.stragglers()
                 for start in range(0, len(stragglers), BATCH_KEYS):
-                    await self._compact(stragglers[start : start + BATCH_KEYS])
+                    await self.compact(stragglers[start : start + BATCH_KEYS])
                     await asyncio.sleep(BREATH_SECONDS)
                 if await self.horizons.advance():
                     continue
             except Exception as error:  # noqa: BLE001  as above
                 log.warning("sweep_delayed", projection=self.reader.projection.name, error=repr(error))
             await asyncio.sleep(SWEEP_SECONDS)
+
+    def _tell_parked(self, keys: int) -> None:
+        name = self.reader.projection.name
+        self.metrics.dead_letters.labels(name).set(keys)
+        self.metrics.parking_full.labels(name).set(keys >= self.parked_keys)

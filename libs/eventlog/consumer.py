@@ -2,25 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import structlog
 
-from libs.eventlog.checkpoint import Checkpoints, Fenced, Step
+from libs.eventlog.checkpoint import Fenced
 from libs.eventlog.event import Batch
 from libs.eventlog.feed import Broker, Parcel, Subscription, heed_cancellation
+from libs.eventlog.folding import Folding, ParkingFull
 from libs.eventlog.log import LogSource
-from libs.eventlog.verdict import Done, Park, Retry, Verdict, verdict_on
+from libs.eventlog.verdict import Park, Retry, verdict_on
 from libs.runtime.clock import Timer
 from libs.runtime.errors import Unavailable
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import Traces
 
 ConnectionT = TypeVar("ConnectionT")
-
-Handler = Callable[[ConnectionT, Sequence[Batch]], Awaitable[Verdict]]
 
 _logger = structlog.get_logger(__name__)
 
@@ -45,31 +44,21 @@ class Goal:
     seen_at: float
 
 
-class Refused(Exception):
-    """A handler did not fold what it was given; the transaction is undone."""
-
-    def __init__(self, verdict: Retry | Park) -> None:
-        super().__init__(verdict.reason)
-        self.verdict = verdict
-
-
 class Consumer(Generic[ConnectionT]):
     """Brings every event of some partitions to a handler, once in effect and in the order of each partition.
 
     The broker is only the fast way: positions prove completeness, and what is missing is read from the owner's log. The
-    checkpoints move first in the handler's own transaction, so that of two replicas one is undone. Events that are
-    refused stay at the front and are tried again until they are folded: nothing overtakes them. `partitions` may change
-    from turn to turn, as leases do.
+    checkpoints move first in the handler's own transaction, so that of two replicas one is undone. An event that can't
+    be folded is parked with the later ones of its key, and the other keys flow on; while database or network fail,
+    events stay at the front and are tried again: nothing overtakes them. `partitions` may change from turn to turn, as
+    leases do.
     """
 
     def __init__(
         self,
-        name: str,
-        log: str,
+        folding: Folding[ConnectionT],
         partitions: Collection[int],
         *,
-        checkpoints: Checkpoints[ConnectionT],
-        handler: Handler[ConnectionT],
         broker: Broker,
         source: LogSource,
         metrics: Metrics,
@@ -77,12 +66,11 @@ class Consumer(Generic[ConnectionT]):
         settings: ConsumerSettings | None = None,
         timer: Timer = time.monotonic,
     ) -> None:
-        self.name = name
-        self._log = log
+        self.name = folding.name
+        self._log = folding.log
+        self._folding = folding
         self._partitions = partitions
-        self._checkpoints = checkpoints
-        self._handler = handler
-        self._feed = broker.feed(log)
+        self._feed = broker.feed(folding.log)
         self._source = source
         self._metrics = metrics
         self._traces = traces
@@ -117,7 +105,7 @@ class Consumer(Generic[ConnectionT]):
             await self._leave()
 
     async def turn(self) -> None:
-        """Receive what there is, read what is missing, fold all of it. Raises `Fenced`, `Refused`, or what broke."""
+        """Receive what there is, read what is missing, fold all of it. Raises `Fenced`, `ParkingFull` or what broke."""
         await self._follow_leases()
         if not self._held:
             self._tell_lag(0, 0)
@@ -142,7 +130,7 @@ class Consumer(Generic[ConnectionT]):
             await self._leave()
         unknown = held - self._positions.keys()
         if unknown:
-            self._positions |= await self._checkpoints.load(sorted(unknown))
+            self._positions |= await self._folding.checkpoints.load(sorted(unknown))
 
     async def _receive(self) -> list[Batch]:
         """What the broker brought beyond our positions, partition by partition; nothing while it is down."""
@@ -194,17 +182,11 @@ class Consumer(Generic[ConnectionT]):
             await self._commit(portion)
 
     async def _commit(self, batches: Sequence[Batch]) -> None:
-        reached = {batch.partition: batch.last_position for batch in batches}
-        steps = [Step(partition, self._positions[partition], new) for partition, new in sorted(reached.items())]
         with (
             self._metrics.fold_seconds.labels(self.name).time(),
             self._traces.batch_span("consume", self._origins),
         ):
-            async with self._checkpoints.advance(steps) as connection:
-                verdict = await self._handler(connection, batches)
-                if not isinstance(verdict, Done):
-                    raise Refused(verdict)
-        self._positions.update(reached)
+            await self._folding.fold(batches, self._positions)
 
     async def _catch_up(self, partition: int, position: int) -> None:
         """Read a partition from its owner, at least up to a position that is known to be recorded."""
@@ -238,6 +220,9 @@ class Consumer(Generic[ConnectionT]):
         if stuck:
             await self._leave()  # whatever it waits for, it is not what was published
         self._set_goals(heads, now)
+        parked = await self._folding.letters.parked()
+        self._metrics.dead_letters.labels(self.name).set(parked.letters)
+        self._metrics.parking_full.labels(self.name).set(parked.keys >= self._folding.parked_keys)
 
     def _set_goals(self, heads: dict[int, int], now: float) -> None:
         goals = {}
@@ -264,11 +249,12 @@ class Consumer(Generic[ConnectionT]):
             await subscription.close()
 
     def _tell(self, error: Exception) -> None:
-        verdict = error.verdict if isinstance(error, Refused) else verdict_on(error)
-        match verdict:
-            case Retry():
-                _logger.warning("consumer_waits", consumer=self.name, log=self._log, reason=verdict.reason)
-            case Park():
-                _logger.error(
-                    "consumer_blocked", consumer=self.name, log=self._log, reason=verdict.reason, exc_info=error
-                )
+        told = _logger.bind(consumer=self.name, log=self._log)
+        match error, verdict_on(error):
+            case ParkingFull(), _:
+                self._metrics.parking_full.labels(self.name).set(1)
+                told.error("parking_full", reason=str(error))
+            case _, Retry(reason):
+                told.warning("consumer_waits", reason=reason)
+            case _, Park(reason):
+                told.error("consumer_blocked", reason=reason, exc_info=error)

@@ -19,7 +19,7 @@ _TAILS = """
     WHERE log.position > coalesce(snapshot.position, 0)
     GROUP BY log.tenant, log.key"""
 
-_PARKED = "SELECT DISTINCT tenant, key FROM dead_letters WHERE projection = $1"
+_PARKED = "SELECT DISTINCT tenant, key FROM dead_letters WHERE projection = $1 AND kind = 'failed'"
 
 _STRETCHES = """
     SELECT horizon.partition, horizon.position, least(horizon.position + $3, head.position - $2) AS until

@@ -9,6 +9,7 @@ from portrait.log.v1 import event_pb2 as pb
 from libs.eventlog.event import Appended, Batch, NewEvent, Recorded, partition_of
 from libs.eventlog.horizons import LAG_EVENTS
 from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS
+from libs.eventlog.memory_transaction import MemoryTransaction
 from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
 from libs.runtime.clock import Clock
 
@@ -30,6 +31,13 @@ class MemoryLog:
 
     async def append(self, events: Sequence[NewEvent]) -> list[Appended]:
         """See `Log.append`."""
+        return self._record(events)
+
+    async def append_in(self, transaction: MemoryTransaction, events: Sequence[NewEvent]) -> None:
+        """Append when a transaction commits; nobody reads what may yet be undone."""
+        transaction.at_commit(lambda: self._record(events))
+
+    def _record(self, events: Sequence[NewEvent]) -> list[Appended]:
         touched = {partition_of(event.key, self.partitions) for event in events}
         recorded_at = max(
             self.clock.now(), *(self._times[partition][-1] for partition in touched if self._times[partition]), 0

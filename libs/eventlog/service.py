@@ -6,17 +6,17 @@ from typing import Any, Final
 
 import asyncpg
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from portrait.log.v1 import event_pb2 as event_pb
 from portrait.log.v1 import log_service_pb2 as log_pb
 from portrait.log.v1 import log_service_pb2_grpc as log_rpc
 from portrait.ops.v1 import projections_service_pb2 as ops_pb
 from portrait.ops.v1 import projections_service_pb2_grpc as ops_rpc
 
+from libs.eventlog.dead_letter_calls import DeadLetterCalls
 from libs.eventlog.event import Batch, Recorded, partition_of
 from libs.eventlog.log import Log
+from libs.eventlog.mending import Mender
 from libs.rpc.caller import calling_tenant, current_caller
-from libs.rpc.pages import next_page, page_cursor
 from libs.rpc.server import Service
 from libs.runtime.errors import InvalidArgument
 
@@ -26,13 +26,7 @@ LAST_POSITION: Final = 2**63 - 1
 Context = grpc.aio.ServicerContext[Any, Any]
 Consumed = Callable[[], Awaitable[dict[str, dict[int, int]]]]
 
-_DEAD_LETTERS = """
-    SELECT projection, partition, position, key, cause, parked_at, event FROM dead_letters
-    WHERE tenant = $1 AND ($2 = '' OR projection = $2)
-      AND (parked_at, projection, partition, position) < ($3, $4, $5::smallint, $6)
-    ORDER BY parked_at DESC, projection DESC, partition DESC, position DESC LIMIT $7"""
-
-_COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters WHERE projection = $1"
+_COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters WHERE projection = $1 AND kind <> 'dropped'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +101,14 @@ class LogService(log_rpc.LogServicer):
 
 
 class ProjectionsService(ops_rpc.ProjectionsServicer):
-    """Shows how projections fare and what they could not fold."""
+    """Shows how projections fare and what they could not fold, and mends that."""
 
-    def __init__(self, pool: asyncpg.Pool, standings: Callable[[], Awaitable[Sequence[Standing]]]) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, standings: Callable[[], Awaitable[Sequence[Standing]]], menders: Sequence[Mender]
+    ) -> None:
         self._pool = pool
         self._standings = standings
+        self._letters = DeadLetterCalls(pool, menders)
 
     async def ListProjections(
         self, request: ops_pb.ListProjectionsRequest, context: Context
@@ -132,26 +129,17 @@ class ProjectionsService(ops_rpc.ProjectionsServicer):
     async def ListDeadLetters(
         self, request: ops_pb.ListDeadLettersRequest, context: Context
     ) -> ops_pb.ListDeadLettersResponse:
-        limit = request.page_size or PAGE
-        behind = page_cursor(request, tuple[int, str, int, int]) or (2**62, "", 0, 0)
-        rows = await self._pool.fetch(_DEAD_LETTERS, calling_tenant(), request.projection, *behind, limit + 1)
-        response = ops_pb.ListDeadLettersResponse()
-        for row in rows[:limit]:
-            parked_at = Timestamp()
-            parked_at.FromMicroseconds(row["parked_at"])
-            response.dead_letters.add(
-                projection=row["projection"],
-                key=row["key"],
-                position=event_pb.Position(partition=row["partition"], position=row["position"]),
-                cause=row["cause"],
-                parked_at=parked_at,
-                event=event_pb.Event.FromString(row["event"]),
-            )
-        if len(rows) > limit:
-            last = rows[limit - 1]
-            cursor = (last["parked_at"], last["projection"], last["partition"], last["position"])
-            response.next_page_token = next_page(request, cursor)
-        return response
+        return await self._letters.list(request)
+
+    async def RetryDeadLetter(
+        self, request: ops_pb.RetryDeadLetterRequest, context: Context
+    ) -> ops_pb.RetryDeadLetterResponse:
+        return await self._letters.retry(request)
+
+    async def DropDeadLetter(
+        self, request: ops_pb.DropDeadLetterRequest, context: Context
+    ) -> ops_pb.DropDeadLetterResponse:
+        return await self._letters.drop(request)
 
 
 async def consumes_nothing() -> dict[str, dict[int, int]]:
@@ -164,6 +152,7 @@ def log_services(
     pool: asyncpg.Pool,
     standings: Callable[[], Awaitable[Sequence[Standing]]],
     consumed: Consumed = consumes_nothing,
+    menders: Sequence[Mender] = (),
 ) -> list[Service]:
     """The one line of wiring that serves a log and its projections."""
     return [
@@ -173,7 +162,7 @@ def log_services(
         Service(
             ops_pb.DESCRIPTOR.services_by_name["Projections"],
             ops_rpc.add_ProjectionsServicer_to_server,
-            ProjectionsService(pool, standings),
+            ProjectionsService(pool, standings, menders),
         ),
     ]
 

@@ -8,6 +8,7 @@ import msgspec
 from portrait.log.v1 import event_pb2 as pb
 
 from libs.eventlog.event import Recorded, partition_of
+from libs.eventlog.log import LogReader
 from libs.eventlog.projection import Parked
 
 KeyOfTenant = tuple[str, bytes]
@@ -76,21 +77,24 @@ _UPDATE = """
     RETURNING WITH (OLD AS before) snapshot.key, before.parked_position IS NOT NULL AS was_parked"""
 
 _PARK = """
-    INSERT INTO dead_letters (projection, partition, position, tenant, key, cause, parked_at, event)
-    SELECT $1, * FROM unnest(
-        $2::smallint[], $3::bigint[], $4::text[], $5::uuid[], $6::text[], $7::bigint[], $8::bytea[])
-    ON CONFLICT (projection, partition, position) DO UPDATE SET cause = excluded.cause"""
+    INSERT INTO dead_letters AS known
+      (projection, log, partition, position, tenant, key, cause, recorded_at, parked_at, event, kind)
+    SELECT $1, $2, partition, position, tenant, key, cause, recorded_at, recorded_at, event, 'failed' FROM unnest(
+        $3::smallint[], $4::bigint[], $5::text[], $6::uuid[], $7::text[], $8::bigint[], $9::bytea[])
+      AS parked(partition, position, tenant, key, cause, recorded_at, event)
+    ON CONFLICT (projection, log, partition, position) DO UPDATE SET cause = excluded.cause
+    WHERE known.kind <> 'dropped'"""
 
-_UNPARK = "DELETE FROM dead_letters WHERE projection = $1 AND key = ANY($2::uuid[])"
+_UNPARK = "DELETE FROM dead_letters WHERE projection = $1 AND log = $2 AND key = ANY($3::uuid[]) AND kind <> 'dropped'"
 
 
 class PostgresSnapshots:
     """Snapshots in a table of the database that holds the log, so that one statement reads both."""
 
-    def __init__(self, pool: asyncpg.Pool, projection: str, table: str, partitions: int) -> None:
+    def __init__(self, pool: asyncpg.Pool, projection: str, table: str, log: LogReader) -> None:
         self._pool = pool
         self._projection = projection
-        self._partitions = partitions
+        self._log = log
         self._load, self._insert, self._update = (sql.format(table=table) for sql in (_LOAD, _INSERT, _UPDATE))
 
     async def load(self, keys: Sequence[KeyOfTenant]) -> list[Stored]:
@@ -140,7 +144,7 @@ class PostgresSnapshots:
             # Only who wrote a snapshot knows what became of it: letters of the others would outlive their cause.
             healed = [key for key, parked in was_parked.items() if parked]
             if healed:
-                await connection.execute(_UNPARK, self._projection, healed)
+                await connection.execute(_UNPARK, self._projection, self._log.name, healed)
             await self._park(connection, [one for one in ordered if one.key in was_parked])
         return len(was_parked)
 
@@ -150,7 +154,8 @@ class PostgresSnapshots:
             await connection.execute(
                 _PARK,
                 self._projection,
-                [partition_of(one.key, self._partitions) for one, _ in parked],
+                self._log.name,
+                [partition_of(one.key, self._log.partitions) for one, _ in parked],
                 [letter.recorded.position for _, letter in parked],
                 [one.tenant for one, _ in parked],
                 [one.key for one, _ in parked],

@@ -73,15 +73,28 @@ def projection_tables(metadata: MetaData, snapshots: str) -> None:
         Column("partition", SmallInteger, primary_key=True, autoincrement=False),
         Column("position", BigInteger, nullable=False),
     )
+    dead_letter_table(metadata)
+
+
+def dead_letter_table(metadata: MetaData) -> None:
+    """Declare what projections could not fold, those that consume other logs included."""
     Table(
         "dead_letters",
         metadata,
         Column("projection", Text, primary_key=True),
+        Column("log", Text, primary_key=True),
         Column("partition", SmallInteger, primary_key=True, autoincrement=False),
         Column("position", BigInteger, primary_key=True, autoincrement=False),
+        Column("recorded_at", BigInteger, nullable=False),
         Column("tenant", Text, nullable=False),
         Column("key", Uuid, nullable=False),
+        Column("event", LargeBinary, nullable=False),
+        Column("kind", Text, nullable=False),
         Column("cause", Text, nullable=False),
         Column("parked_at", BigInteger, nullable=False),
-        Column("event", LargeBinary, nullable=False),
+        Column("dropped_at", BigInteger),
+        Column("dropped_why", Text),
+        Column("request_id", Text),
+        Index("dead_letters_by_key", "projection", "log", "key", "position"),
+        Index("dead_letters_that_failed", "projection", "log", postgresql_where=text("kind = 'failed'")),
     )

@@ -22,6 +22,7 @@ MetricName = Literal[
     "portrait_projection_lag_events",
     "portrait_projection_lag_seconds",
     "portrait_dead_letters",
+    "portrait_parking_full",
     "portrait_relay_lag_events",
     "portrait_relay_published_total",
     "portrait_leases_held",
@@ -64,7 +65,12 @@ class Metrics:
             "portrait_projection_lag_seconds", "Age of the oldest such event; 0 without lag.", "projection"
         )
         self.dead_letters = self._gauge(
-            "portrait_dead_letters", "Events parked because they can't be folded.", "projection"
+            "portrait_dead_letters",
+            "Events that can't be folded, and of a consumer those that wait behind them.",
+            "projection",
+        )
+        self.parking_full = self._gauge(
+            "portrait_parking_full", "1 while as many keys are parked as may be: the release is broken.", "projection"
         )
         self.relay_lag_events = self._gauge(
             "portrait_relay_lag_events", "Events recorded and not yet published.", "log"

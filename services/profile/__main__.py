@@ -10,11 +10,13 @@ from libs.eventlog.append import Appender
 from libs.eventlog.checkpoint import PostgresSavedPositions
 from libs.eventlog.compaction import Compactor
 from libs.eventlog.database import open_pool
+from libs.eventlog.dead_letters import PostgresDeadLetters
 from libs.eventlog.horizons import PostgresHorizons
 from libs.eventlog.jetstream import Broker
 from libs.eventlog.lazy import LazyReader
 from libs.eventlog.lease_store import PostgresLeases
 from libs.eventlog.leases import Leases
+from libs.eventlog.mending import LazyMender
 from libs.eventlog.migrations import migrate
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.ranges import Ranges
@@ -71,10 +73,11 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
         tenant.id: Anchoring(DEFAULT_RULES, Keyring(tenant.secret), region_of(tenant.locale)) for tenant in tenants
     }
     projection = portraits(schemas, calendars)
-    reader = LazyReader(projection, log, PostgresSnapshots(pool, projection.name, projection.snapshots, log.partitions))
+    reader = LazyReader(projection, log, PostgresSnapshots(pool, projection.name, projection.snapshots, log))
     horizons = PostgresHorizons(pool, projection.name, projection.snapshots)
-    compactor = Compactor(reader, horizons, metrics, settings.tail_events)
+    compactor = Compactor(reader, horizons, metrics, settings.tail_events, settings.parked_keys)
     reader.listeners.append(compactor.remember)
+    mender = LazyMender(log, pool, PostgresDeadLetters(pool, projection.name, LOG, clock), compactor, clock)
     watch = Watch(log)
     recorded = asyncio.Event()
     appender = Appender(log, metrics, settings.queue_events)
@@ -120,7 +123,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
                     calendars,
                     clocks,
                 ),
-                *log_services(log, pool, standings),
+                *log_services(log, pool, standings, menders=[mender]),
             ],
             host=settings.host,
             port=settings.port,

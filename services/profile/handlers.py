@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -14,7 +13,7 @@ from portrait.log.v1 import event_pb2 as log_pb
 from libs.eventlog.append import Appender
 from libs.eventlog.compaction import Compactor
 from libs.eventlog.event import Appended, Envelope, NewEvent, uuid7
-from libs.eventlog.projection import RETRACTED
+from libs.eventlog.retraction import retraction
 from libs.people.anchor import Anchoring
 from libs.people.identifiers import DEFAULT_RULES
 from libs.runtime.clock import Clock
@@ -234,16 +233,9 @@ class Retracting:
         positions: dict[bytes, list[int]] = {}
         for row in rows:
             positions.setdefault(row["key"], []).append(row["position"])
-        seal = Envelope(tenant, RETRACTED, traceparent=traceparent_bytes()).seal()
-        now = self.clock.now()
+        now, traceparent = self.clock.now(), traceparent_bytes()
         events = [
-            seal.event(
-                blake2b(f"{RETRACTED}\0{sorted(gone)}".encode(), digest_size=16, key=key).digest(),
-                key,
-                now,
-                log_pb.Retracted(positions=sorted(gone), reason=reason).SerializeToString(),
-            )
-            for key, gone in positions.items()
+            retraction(tenant, key, gone, reason, now, traceparent=traceparent) for key, gone in positions.items()
         ]
         await self.appender.append(events)
         await self.pool.execute(_FORGET, tenant, [row["event_id"] for row in rows], [row["position"] for row in rows])

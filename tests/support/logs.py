@@ -126,9 +126,10 @@ class Database:
     @cached_property
     def store(self) -> Store:
         clock = ManualClock(NOON)
-        snapshots = PostgresSnapshots(self.pool, TALLY.name, TALLY.snapshots, PARTITIONS)
+        log = self.log(clock)
+        snapshots = PostgresSnapshots(self.pool, TALLY.name, TALLY.snapshots, log)
         return Store(
-            self.log(clock),
+            log,
             clock,
             snapshots,
             lambda lag: PostgresHorizons(self.pool, TALLY.name, TALLY.snapshots, lag),

@@ -14,9 +14,12 @@ from libs.eventlog.checkpoint import Checkpoints, MemoryCheckpoints, MemorySaved
 from libs.eventlog.consumer import Consumer, ConsumerSettings
 from libs.eventlog.event import Batch, Envelope, NewEvent
 from libs.eventlog.feed import StreamSettings
+from libs.eventlog.folding import Folding, OwnLog
 from libs.eventlog.jetstream import Broker
 from libs.eventlog.log import Log, LogReader
 from libs.eventlog.memory import MemoryLog
+from libs.eventlog.memory_letters import MemoryDeadLetters
+from libs.eventlog.memory_transaction import MemoryTransaction
 from libs.eventlog.relay import Relay, RelaySettings
 from libs.eventlog.stream import BROKER_ERRORS, FIRST_POSITION, position_of, stream_name
 from libs.eventlog.verdict import DONE, Verdict
@@ -62,7 +65,7 @@ class Memory:
     judge: Callable[[Sequence[Batch]], Verdict] = lambda _: DONE
     transactions: int = 0
 
-    async def fold(self, connection: None, batches: Sequence[Batch]) -> Verdict:
+    async def fold(self, transaction: MemoryTransaction, batches: Sequence[Batch]) -> Verdict:
         verdict = self.judge(batches)
         if verdict is DONE:
             self.transactions += 1
@@ -126,17 +129,22 @@ def consumer_of(
     log: Streaming,
     broker: Broker,
     memory: Memory,
-    checkpoints: Checkpoints[None] | None = None,
+    checkpoints: Checkpoints[MemoryTransaction] | None = None,
     source: DirectSource | None = None,
     metrics: Metrics | None = None,
     partitions: Collection[int] | None = None,
-) -> Consumer[None]:
-    return Consumer(
+) -> Consumer[MemoryTransaction]:
+    folding = Folding(
         "counts",
         log.name,
-        range(log.partitions) if partitions is None else partitions,
         checkpoints=checkpoints or MemoryCheckpoints(),
+        letters=MemoryDeadLetters(SystemClock()),
         handler=memory.fold,
+        outlet=OwnLog(memory_log("counts")),
+    )
+    return Consumer(
+        folding,
+        range(log.partitions) if partitions is None else partitions,
         broker=broker,
         source=source or DirectSource(log),
         metrics=metrics or Metrics(),

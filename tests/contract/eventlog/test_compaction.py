@@ -4,6 +4,7 @@ from dataclasses import replace
 from time import perf_counter
 
 import pytest
+from structlog.testing import capture_logs
 
 from libs.eventlog import compaction
 from libs.eventlog.append import Appender
@@ -257,3 +258,22 @@ async def test_tails_stay_bounded_however_often_replicas_die_and_are_replaced(st
                 new.remember((tenant, name), count)
         longest = max(longest, len((await stored(store, ANN)).tail), len((await stored(store, BOB)).tail))
     assert longest <= alive * tail
+
+
+async def test_no_more_keys_are_parked_than_may_be_and_the_others_are_read_as_well_as_before(store: Store) -> None:
+    names, metrics = (ANN, BOB, EVE), Metrics()
+    await store.log.append([added(name, amount) for name in names for amount in (1, POISON, 2)])
+    compactor = Compactor(store.reader(), store.horizons_behind(0), metrics, parked_keys=2)
+    compactor.request(map(key, names))
+    with capture_logs() as logs:
+        await compactor.compact_all()
+    assert [one["event"] for one in logs] == ["parking_full"]
+    assert metrics.registry.get_sample_value("portrait_parking_full", {"projection": "tally"}) == 1
+    assert [(await stored(store, name)).parked for name in names].count(True) == 2
+    for folded in await store.reader().read([key(name) for name in names]):
+        assert (folded.state.total, folded.parked is not None) == (1, True)
+    mended = Compactor(store.reader(MENDED), store.horizons_behind(0), metrics, parked_keys=2)
+    mended.request(map(key, names))
+    await mended.compact_all()
+    for one in [await stored(store, name) for name in names]:
+        assert (one.parked, one.tail, total(one)) == (False, [], 4)

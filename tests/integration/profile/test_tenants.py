@@ -12,6 +12,7 @@ import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from portrait.log.v1 import event_pb2
 from portrait.log.v1 import log_service_pb2 as log_pb
 from portrait.ops.v1 import projections_service_pb2 as ops_pb
 from portrait.profile.v1 import collector_service_pb2 as collector_pb
@@ -209,6 +210,23 @@ async def list_dead_letters(demo: Client, other: Client, customer: Customer) -> 
         assert not answer.dead_letters
 
 
+async def retry_dead_letter(demo: Client, other: Client, customer: Customer) -> None:
+    request = ops_pb.RetryDeadLetterRequest(projection="portraits", key=bytes.fromhex(customer.person_id))
+    assert (await refused(other.projections.RetryDeadLetter(request))).code == "NOT_FOUND"
+    await list_dead_letters(demo, other, customer)
+
+
+async def drop_dead_letter(demo: Client, other: Client, customer: Customer) -> None:
+    request = ops_pb.DropDeadLetterRequest(
+        projection="portraits",
+        key=bytes.fromhex(customer.person_id),
+        position=event_pb2.Position(partition=0, position=1),
+        reason="not mine",
+    )
+    assert (await refused(other.projections.DropDeadLetter(request))).code == "NOT_FOUND"
+    await list_dead_letters(demo, other, customer)
+
+
 CHECKS: Final[dict[str, Check]] = {
     "portrait.profile.v1.Collector/Collect": collect,
     "portrait.profile.v1.Collector/CollectStream": collect_stream,
@@ -228,6 +246,8 @@ CHECKS: Final[dict[str, Check]] = {
     "portrait.log.v1.Log/GetHeads": get_heads,
     "portrait.ops.v1.Projections/ListProjections": list_projections,
     "portrait.ops.v1.Projections/ListDeadLetters": list_dead_letters,
+    "portrait.ops.v1.Projections/RetryDeadLetter": retry_dead_letter,
+    "portrait.ops.v1.Projections/DropDeadLetter": drop_dead_letter,
 }
 """What another tenant gets out of each method: nothing. New methods fail the test below until they stand here."""
 

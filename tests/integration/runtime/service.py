@@ -60,7 +60,8 @@ async def live(life: Lifecycle) -> None:
         sys.stdout.flush()
         await asyncio.sleep(3600)
     add: Any = projections_service_pb2_grpc.add_ProjectionsServicer_to_server
-    service = Service(pb.DESCRIPTOR.services_by_name["Projections"], add, Projections())
+    servicer = Projections()  # type: ignore[abstract]  # gRPC answers for what is not here
+    service = Service(pb.DESCRIPTOR.services_by_name["Projections"], add, servicer)
     server = await life.start(
         serve(
             [service],

@@ -2,26 +2,28 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
-from portrait.log.v1 import log_service_pb2 as log_pb
-from portrait.log.v1 import log_service_pb2_grpc as log_rpc
 from pydantic import Field
 
 from libs.eventlog.checkpoint import PostgresCheckpoints, PostgresSavedPositions, consumed
 from libs.eventlog.consumer import Consumer
 from libs.eventlog.database import open_pool
+from libs.eventlog.dead_letters import PostgresDeadLetters
+from libs.eventlog.folding import Folding, OwnLog
 from libs.eventlog.jetstream import Broker
 from libs.eventlog.lease_store import PostgresLeases
 from libs.eventlog.leases import Leases
 from libs.eventlog.log_source import GrpcLogSource
+from libs.eventlog.mending import ConsumerMender
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.ranges import Ranges
 from libs.eventlog.relay import Relay
-from libs.eventlog.service import LogService
+from libs.eventlog.service import Standing, log_services
 from libs.eventlog.silence import end_silent_appends
 from libs.rpc.client import channel
 from libs.rpc.credentials import DevelopmentCredential
-from libs.rpc.server import Service, serve
+from libs.rpc.server import serve
 from libs.runtime.clock import SystemClock
 from libs.runtime.lifecycle import Lifecycle, run
 from libs.runtime.settings import ServiceSettings, settings_of, settings_or_exit
@@ -41,6 +43,7 @@ class ReferenceSettings(ServiceSettings):
     source: str = Field(description="host:port of the service whose log is consumed")
     source_log: str = Field(default="interactions", description="name of that log")
     partitions: int = Field(default=8, ge=1, description="partitions of that log, and of the own one")
+    takes_poison: bool = Field(default=False, description="be the release that can fold events of type poison")
 
 
 async def live(life: Lifecycle, settings: ReferenceSettings) -> None:
@@ -60,12 +63,18 @@ async def live(life: Lifecycle, settings: ReferenceSettings) -> None:
         for role in (f"{CONSUMER}:{settings.source_log}", f"relay:{LOG}")
     ]
     consuming, relaying = leases
-    consumer = Consumer(
+    folding = Folding(
         CONSUMER,
         settings.source_log,
-        consuming,
         checkpoints=PostgresCheckpoints(pool, CONSUMER, settings.source_log),
-        handler=Counts(log).fold,
+        letters=PostgresDeadLetters(pool, CONSUMER, settings.source_log, clock),
+        handler=Counts(settings.takes_poison).fold,
+        outlet=OwnLog(log),
+        parked_keys=settings.parked_keys,
+    )
+    consumer = Consumer(
+        folding,
+        consuming,
         broker=broker,
         source=GrpcLogSource(owner, settings.source_log),
         metrics=metrics,
@@ -84,10 +93,13 @@ async def live(life: Lifecycle, settings: ReferenceSettings) -> None:
     life.background("relay", relay.run())
     life.background("silence", end_silent_appends(pool))
     life.background("ranges", keep_covered())
-    service = LogService(log, lambda: consumed(pool))
+
+    async def standings() -> Sequence[Standing]:
+        return []
+
     await life.start(
         serve(
-            [Service(log_pb.DESCRIPTOR.services_by_name["Log"], log_rpc.add_LogServicer_to_server, service)],
+            log_services(log, pool, standings, lambda: consumed(pool), [ConsumerMender(folding)]),
             host=settings.host,
             port=settings.port,
             authenticator=DevelopmentCredential({tenant.id for tenant in Tenants.load(settings.tenants_file)}),

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from libs.eventlog.checkpoint import checkpoint_table
 from libs.eventlog.lease_store import lease_tables
-from libs.eventlog.tables import log_tables
+from libs.eventlog.tables import dead_letter_table, log_tables
 
 _LOCK: Final = 0x50524550
 
@@ -17,6 +17,7 @@ metadata: Final = MetaData()
 log_tables(metadata)
 checkpoint_table(metadata)
 lease_tables(metadata)
+dead_letter_table(metadata)
 
 Table(
     "counts",

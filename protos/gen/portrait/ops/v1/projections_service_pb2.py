@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from portrait.log.v1 import event_pb2 as portrait_dot_log_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)portrait/ops/v1/projections_service.proto\x12\x0fportrait.ops.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bportrait/log/v1/event.proto\"\xa6\x01\n\nProjection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12-\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.portrait.ops.v1.ProjectionKind\x12\x0b\n\x03log\x18\x04 \x01(\t\x12\x12\n\nlag_events\x18\x05 \x01(\x04\x12\x13\n\x0blag_seconds\x18\x06 \x01(\x01\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x07 \x01(\x04\"\x18\n\x16ListProjectionsRequest\"K\n\x17ListProjectionsResponse\x12\x30\n\x0bprojections\x18\x01 \x03(\x0b\x32\x1b.portrait.ops.v1.Projection\"i\n\x16ListDeadLettersRequest\x12\x1c\n\nprojection\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x12\n\npage_token\x18\x03 \x01(\t\"e\n\x17ListDeadLettersResponse\x12\x31\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1b.portrait.ops.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbf\x01\n\nDeadLetter\x12\x12\n\nprojection\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12+\n\x08position\x18\x03 \x01(\x0b\x32\x19.portrait.log.v1.Position\x12\r\n\x05\x63\x61use\x18\x04 \x01(\t\x12-\n\tparked_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05\x65vent\x18\x06 \x01(\x0b\x32\x16.portrait.log.v1.Event*i\n\x0eProjectionKind\x12\x1f\n\x1bPROJECTION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14PROJECTION_KIND_LAZY\x10\x01\x12\x1c\n\x18PROJECTION_KIND_CONSUMER\x10\x02\x32\xd9\x01\n\x0bProjections\x12\x64\n\x0fListProjections\x12\'.portrait.ops.v1.ListProjectionsRequest\x1a(.portrait.ops.v1.ListProjectionsResponse\x12\x64\n\x0fListDeadLetters\x12\'.portrait.ops.v1.ListDeadLettersRequest\x1a(.portrait.ops.v1.ListDeadLettersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)portrait/ops/v1/projections_service.proto\x12\x0fportrait.ops.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bportrait/log/v1/event.proto\"\xa6\x01\n\nProjection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12-\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.portrait.ops.v1.ProjectionKind\x12\x0b\n\x03log\x18\x04 \x01(\t\x12\x12\n\nlag_events\x18\x05 \x01(\x04\x12\x13\n\x0blag_seconds\x18\x06 \x01(\x01\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x07 \x01(\x04\"\x18\n\x16ListProjectionsRequest\"K\n\x17ListProjectionsResponse\x12\x30\n\x0bprojections\x18\x01 \x03(\x0b\x32\x1b.portrait.ops.v1.Projection\"\x98\x01\n\x16ListDeadLettersRequest\x12\x1c\n\nprojection\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x17\n\x03key\x18\x04 \x01(\x0c\x42\n\xbaH\x07z\x02h\x10\xd8\x01\x01\x12\x14\n\x0cshow_dropped\x18\x05 \x01(\x08\"e\n\x17ListDeadLettersResponse\x12\x31\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1b.portrait.ops.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc0\x02\n\nDeadLetter\x12\x12\n\nprojection\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12+\n\x08position\x18\x03 \x01(\x0b\x32\x19.portrait.log.v1.Position\x12\r\n\x05\x63\x61use\x18\x04 \x01(\t\x12-\n\tparked_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05\x65vent\x18\x06 \x01(\x0b\x32\x16.portrait.log.v1.Event\x12-\n\x04kind\x18\x07 \x01(\x0e\x32\x1f.portrait.ops.v1.DeadLetterKind\x12\x0b\n\x03log\x18\x08 \x01(\t\x12.\n\ndropped_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64ropped_why\x18\n \x01(\t\"e\n\x16RetryDeadLetterRequest\x12\x1e\n\nprojection\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x14\n\x03key\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x15\n\x03log\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"g\n\x17RetryDeadLetterResponse\x12\x0e\n\x06\x66olded\x18\x01 \x01(\x04\x12\x0f\n\x07waiting\x18\x02 \x01(\x04\x12+\n\x06\x66\x61iled\x18\x03 \x01(\x0b\x32\x1b.portrait.ops.v1.DeadLetter\"\xd3\x01\n\x15\x44ropDeadLetterRequest\x12\x1e\n\nprojection\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x14\n\x03key\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x15\n\x03log\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x33\n\x08position\x18\x04 \x01(\x0b\x32\x19.portrait.log.v1.PositionB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x06reason\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x1c\n\nrequest_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\"\x94\x01\n\x16\x44ropDeadLetterResponse\x12,\n\x07\x64ropped\x18\x01 \x01(\x0b\x32\x1b.portrait.ops.v1.DeadLetter\x12\x0e\n\x06\x66olded\x18\x02 \x01(\x04\x12\x0f\n\x07waiting\x18\x03 \x01(\x04\x12+\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x1b.portrait.ops.v1.DeadLetter*i\n\x0eProjectionKind\x12\x1f\n\x1bPROJECTION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14PROJECTION_KIND_LAZY\x10\x01\x12\x1c\n\x18PROJECTION_KIND_CONSUMER\x10\x02*\x8b\x01\n\x0e\x44\x65\x61\x64LetterKind\x12 \n\x1c\x44\x45\x41\x44_LETTER_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45\x41\x44_LETTER_KIND_FAILED\x10\x01\x12\x1c\n\x18\x44\x45\x41\x44_LETTER_KIND_WAITING\x10\x02\x12\x1c\n\x18\x44\x45\x41\x44_LETTER_KIND_DROPPED\x10\x03\x32\xa2\x03\n\x0bProjections\x12\x64\n\x0fListProjections\x12\'.portrait.ops.v1.ListProjectionsRequest\x1a(.portrait.ops.v1.ListProjectionsResponse\x12\x64\n\x0fListDeadLetters\x12\'.portrait.ops.v1.ListDeadLettersRequest\x1a(.portrait.ops.v1.ListDeadLettersResponse\x12\x64\n\x0fRetryDeadLetter\x12\'.portrait.ops.v1.RetryDeadLetterRequest\x1a(.portrait.ops.v1.RetryDeadLetterResponse\x12\x61\n\x0e\x44ropDeadLetter\x12&.portrait.ops.v1.DropDeadLetterRequest\x1a\'.portrait.ops.v1.DropDeadLetterResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,20 +38,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDEADLETTERSREQUEST'].fields_by_name['projection']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_LISTDEADLETTERSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTDEADLETTERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
-  _globals['_PROJECTIONKIND']._serialized_start=829
-  _globals['_PROJECTIONKIND']._serialized_end=934
+  _globals['_LISTDEADLETTERSREQUEST'].fields_by_name['key']._loaded_options = None
+  _globals['_LISTDEADLETTERSREQUEST'].fields_by_name['key']._serialized_options = b'\272H\007z\002h\020\330\001\001'
+  _globals['_RETRYDEADLETTERREQUEST'].fields_by_name['projection']._loaded_options = None
+  _globals['_RETRYDEADLETTERREQUEST'].fields_by_name['projection']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_RETRYDEADLETTERREQUEST'].fields_by_name['key']._loaded_options = None
+  _globals['_RETRYDEADLETTERREQUEST'].fields_by_name['key']._serialized_options = b'\272H\004z\002h\020'
+  _globals['_RETRYDEADLETTERREQUEST'].fields_by_name['log']._loaded_options = None
+  _globals['_RETRYDEADLETTERREQUEST'].fields_by_name['log']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_DROPDEADLETTERREQUEST'].fields_by_name['projection']._loaded_options = None
+  _globals['_DROPDEADLETTERREQUEST'].fields_by_name['projection']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_DROPDEADLETTERREQUEST'].fields_by_name['key']._loaded_options = None
+  _globals['_DROPDEADLETTERREQUEST'].fields_by_name['key']._serialized_options = b'\272H\004z\002h\020'
+  _globals['_DROPDEADLETTERREQUEST'].fields_by_name['log']._loaded_options = None
+  _globals['_DROPDEADLETTERREQUEST'].fields_by_name['log']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_DROPDEADLETTERREQUEST'].fields_by_name['position']._loaded_options = None
+  _globals['_DROPDEADLETTERREQUEST'].fields_by_name['position']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_DROPDEADLETTERREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_DROPDEADLETTERREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
+  _globals['_DROPDEADLETTERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DROPDEADLETTERREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003(\200\001'
+  _globals['_PROJECTIONKIND']._serialized_start=1579
+  _globals['_PROJECTIONKIND']._serialized_end=1684
+  _globals['_DEADLETTERKIND']._serialized_start=1687
+  _globals['_DEADLETTERKIND']._serialized_end=1826
   _globals['_PROJECTION']._serialized_start=154
   _globals['_PROJECTION']._serialized_end=320
   _globals['_LISTPROJECTIONSREQUEST']._serialized_start=322
   _globals['_LISTPROJECTIONSREQUEST']._serialized_end=346
   _globals['_LISTPROJECTIONSRESPONSE']._serialized_start=348
   _globals['_LISTPROJECTIONSRESPONSE']._serialized_end=423
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=425
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=530
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=532
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=633
-  _globals['_DEADLETTER']._serialized_start=636
-  _globals['_DEADLETTER']._serialized_end=827
-  _globals['_PROJECTIONS']._serialized_start=937
-  _globals['_PROJECTIONS']._serialized_end=1154
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=426
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=578
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=580
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=681
+  _globals['_DEADLETTER']._serialized_start=684
+  _globals['_DEADLETTER']._serialized_end=1004
+  _globals['_RETRYDEADLETTERREQUEST']._serialized_start=1006
+  _globals['_RETRYDEADLETTERREQUEST']._serialized_end=1107
+  _globals['_RETRYDEADLETTERRESPONSE']._serialized_start=1109
+  _globals['_RETRYDEADLETTERRESPONSE']._serialized_end=1212
+  _globals['_DROPDEADLETTERREQUEST']._serialized_start=1215
+  _globals['_DROPDEADLETTERREQUEST']._serialized_end=1426
+  _globals['_DROPDEADLETTERRESPONSE']._serialized_start=1429
+  _globals['_DROPDEADLETTERRESPONSE']._serialized_end=1577
+  _globals['_PROJECTIONS']._serialized_start=1829
+  _globals['_PROJECTIONS']._serialized_end=2247
 # @@protoc_insertion_point(module_scope)

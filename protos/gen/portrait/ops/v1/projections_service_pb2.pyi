@@ -45,6 +45,34 @@ PROJECTION_KIND_CONSUMER: ProjectionKind.ValueType  # 2
 """Consumes another service's log; lag is what it has not consumed."""
 Global___ProjectionKind: _TypeAlias = ProjectionKind  # noqa: Y015
 
+class _DeadLetterKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeadLetterKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeadLetterKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DEAD_LETTER_KIND_UNSPECIFIED: _DeadLetterKind.ValueType  # 0
+    """Not said."""
+    DEAD_LETTER_KIND_FAILED: _DeadLetterKind.ValueType  # 1
+    """It could not be folded: its key stands still before it."""
+    DEAD_LETTER_KIND_WAITING: _DeadLetterKind.ValueType  # 2
+    """It waits behind the one of its key that failed."""
+    DEAD_LETTER_KIND_DROPPED: _DeadLetterKind.ValueType  # 3
+    """It was given up and is skipped."""
+
+class DeadLetterKind(_DeadLetterKind, metaclass=_DeadLetterKindEnumTypeWrapper):
+    """Why a dead letter is not folded."""
+
+DEAD_LETTER_KIND_UNSPECIFIED: DeadLetterKind.ValueType  # 0
+"""Not said."""
+DEAD_LETTER_KIND_FAILED: DeadLetterKind.ValueType  # 1
+"""It could not be folded: its key stands still before it."""
+DEAD_LETTER_KIND_WAITING: DeadLetterKind.ValueType  # 2
+"""It waits behind the one of its key that failed."""
+DEAD_LETTER_KIND_DROPPED: DeadLetterKind.ValueType  # 3
+"""It was given up and is skipped."""
+Global___DeadLetterKind: _TypeAlias = DeadLetterKind  # noqa: Y015
+
 @_typing.final
 class Projection(_message.Message):
     """One projection and how it fares."""
@@ -141,22 +169,30 @@ class ListDeadLettersRequest(_message.Message):
     PROJECTION_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    SHOW_DROPPED_FIELD_NUMBER: _builtins.int
     projection: _builtins.str
     """Only those of this projection; empty means of all."""
     page_size: _builtins.int
     """At most so many; 0 means 50."""
     page_token: _builtins.str
     """Token of a former answer; empty for the first page."""
+    key: _builtins.bytes
+    """Only those of this key, 16 bytes; empty means of all."""
+    show_dropped: _builtins.bool
+    """Also those that were dropped."""
     def __init__(
         self,
         *,
         projection: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        key: _builtins.bytes = ...,
+        show_dropped: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "projection", b"projection"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "page_size", b"page_size", "page_token", b"page_token", "projection", b"projection", "show_dropped", b"show_dropped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -202,12 +238,22 @@ class DeadLetter(_message.Message):
     CAUSE_FIELD_NUMBER: _builtins.int
     PARKED_AT_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    LOG_FIELD_NUMBER: _builtins.int
+    DROPPED_AT_FIELD_NUMBER: _builtins.int
+    DROPPED_WHY_FIELD_NUMBER: _builtins.int
     projection: _builtins.str
     """The projection that failed."""
     key: _builtins.bytes
     """The key whose state stands still before the event."""
     cause: _builtins.str
-    """What went wrong, in one line."""
+    """What went wrong, in one line; empty for a letter that only waits."""
+    kind: Global___DeadLetterKind.ValueType
+    """Why it is not folded."""
+    log: _builtins.str
+    """The log that it is from."""
+    dropped_why: _builtins.str
+    """Why it was dropped."""
     @_builtins.property
     def position(self) -> _event_pb2.Position:
         """Where the event is in the log."""
@@ -220,6 +266,10 @@ class DeadLetter(_message.Message):
     def event(self) -> _event_pb2.Event:
         """The event itself."""
 
+    @_builtins.property
+    def dropped_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was dropped; absent if it was not."""
+
     def __init__(
         self,
         *,
@@ -229,11 +279,159 @@ class DeadLetter(_message.Message):
         cause: _builtins.str = ...,
         parked_at: _timestamp_pb2.Timestamp | None = ...,
         event: _event_pb2.Event | None = ...,
+        kind: Global___DeadLetterKind.ValueType = ...,
+        log: _builtins.str = ...,
+        dropped_at: _timestamp_pb2.Timestamp | None = ...,
+        dropped_why: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "parked_at", b"parked_at", "position", b"position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dropped_at", b"dropped_at", "event", b"event", "parked_at", b"parked_at", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "event", b"event", "key", b"key", "parked_at", b"parked_at", "position", b"position", "projection", b"projection"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "dropped_at", b"dropped_at", "dropped_why", b"dropped_why", "event", b"event", "key", b"key", "kind", b"kind", "log", b"log", "parked_at", b"parked_at", "position", b"position", "projection", b"projection"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeadLetter: _TypeAlias = DeadLetter  # noqa: Y015
+
+@_typing.final
+class RetryDeadLetterRequest(_message.Message):
+    """Names a key whose dead letters are to be folded again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECTION_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    LOG_FIELD_NUMBER: _builtins.int
+    projection: _builtins.str
+    """The projection."""
+    key: _builtins.bytes
+    """The key, 16 bytes, of the caller's tenant."""
+    log: _builtins.str
+    """The log that the letters are from; may be empty where the projection folds one log only."""
+    def __init__(
+        self,
+        *,
+        projection: _builtins.str = ...,
+        key: _builtins.bytes = ...,
+        log: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "log", b"log", "projection", b"projection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryDeadLetterRequest: _TypeAlias = RetryDeadLetterRequest  # noqa: Y015
+
+@_typing.final
+class RetryDeadLetterResponse(_message.Message):
+    """What became of the key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDED_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    folded: _builtins.int
+    """Letters that were folded and are gone."""
+    waiting: _builtins.int
+    """Letters that wait behind the one that failed."""
+    @_builtins.property
+    def failed(self) -> Global___DeadLetter:
+        """The letter that the key stands before now, with the new cause; absent once the key flows again."""
+
+    def __init__(
+        self,
+        *,
+        folded: _builtins.int = ...,
+        waiting: _builtins.int = ...,
+        failed: Global___DeadLetter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "folded", b"folded", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryDeadLetterResponse: _TypeAlias = RetryDeadLetterResponse  # noqa: Y015
+
+@_typing.final
+class DropDeadLetterRequest(_message.Message):
+    """Names the event that is to be skipped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECTION_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    LOG_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    projection: _builtins.str
+    """The projection."""
+    key: _builtins.bytes
+    """The key, 16 bytes, of the caller's tenant."""
+    log: _builtins.str
+    """The log that the letter is from; may be empty where the projection folds one log only."""
+    reason: _builtins.str
+    """Why, for the record."""
+    request_id: _builtins.str
+    """Makes a repeated request harmless."""
+    @_builtins.property
+    def position(self) -> _event_pb2.Position:
+        """Where the event that failed is in the log."""
+
+    def __init__(
+        self,
+        *,
+        projection: _builtins.str = ...,
+        key: _builtins.bytes = ...,
+        log: _builtins.str = ...,
+        position: _event_pb2.Position | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "log", b"log", "position", b"position", "projection", b"projection", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropDeadLetterRequest: _TypeAlias = DropDeadLetterRequest  # noqa: Y015
+
+@_typing.final
+class DropDeadLetterResponse(_message.Message):
+    """What became of the key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DROPPED_FIELD_NUMBER: _builtins.int
+    FOLDED_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    folded: _builtins.int
+    """Letters behind it that were folded and are gone."""
+    waiting: _builtins.int
+    """Letters that wait behind the one that failed."""
+    @_builtins.property
+    def dropped(self) -> Global___DeadLetter:
+        """The letter that was dropped."""
+
+    @_builtins.property
+    def failed(self) -> Global___DeadLetter:
+        """The letter that the key stands before now; absent once the key flows again."""
+
+    def __init__(
+        self,
+        *,
+        dropped: Global___DeadLetter | None = ...,
+        folded: _builtins.int = ...,
+        waiting: _builtins.int = ...,
+        failed: Global___DeadLetter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dropped", b"dropped", "failed", b"failed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped", b"dropped", "failed", b"failed", "folded", b"folded", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropDeadLetterResponse: _TypeAlias = DropDeadLetterResponse  # noqa: Y015

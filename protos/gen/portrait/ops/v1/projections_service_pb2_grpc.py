@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ProjectionsStub:
-    """Shows the projections of the service that answers: how far they are, and what they could not take.
+    """Shows the projections of the service that answers: how far they are, and what they could not take; and mends that.
     """
 
     def __init__(self, channel):
@@ -45,10 +45,20 @@ class ProjectionsStub:
                 request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.ListDeadLettersRequest.SerializeToString,
                 response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.ListDeadLettersResponse.FromString,
                 _registered_method=True)
+        self.RetryDeadLetter = channel.unary_unary(
+                '/portrait.ops.v1.Projections/RetryDeadLetter',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetryDeadLetterRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetryDeadLetterResponse.FromString,
+                _registered_method=True)
+        self.DropDeadLetter = channel.unary_unary(
+                '/portrait.ops.v1.Projections/DropDeadLetter',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterResponse.FromString,
+                _registered_method=True)
 
 
 class ProjectionsServicer:
-    """Shows the projections of the service that answers: how far they are, and what they could not take.
+    """Shows the projections of the service that answers: how far they are, and what they could not take; and mends that.
     """
 
     def ListProjections(self, request, context):
@@ -60,6 +70,20 @@ class ProjectionsServicer:
 
     def ListDeadLetters(self, request, context):
         """Lists events that a projection could not fold, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryDeadLetter(self, request, context):
+        """Folds the dead letters of a key again, in order, as far as they can be folded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropDeadLetter(self, request, context):
+        """Gives up the event that a key stands before, which the projection then skips for ever, and folds the rest of the key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +102,16 @@ def add_ProjectionsServicer_to_server(servicer, server):
                     request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.ListDeadLettersRequest.FromString,
                     response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.ListDeadLettersResponse.SerializeToString,
             ),
+            'RetryDeadLetter': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryDeadLetter,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetryDeadLetterRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetryDeadLetterResponse.SerializeToString,
+            ),
+            'DropDeadLetter': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropDeadLetter,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'portrait.ops.v1.Projections', rpc_method_handlers)
@@ -87,7 +121,7 @@ def add_ProjectionsServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Projections:
-    """Shows the projections of the service that answers: how far they are, and what they could not take.
+    """Shows the projections of the service that answers: how far they are, and what they could not take; and mends that.
     """
 
     @staticmethod
@@ -134,6 +168,60 @@ class Projections:
             '/portrait.ops.v1.Projections/ListDeadLetters',
             portrait_dot_ops_dot_v1_dot_projections__service__pb2.ListDeadLettersRequest.SerializeToString,
             portrait_dot_ops_dot_v1_dot_projections__service__pb2.ListDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryDeadLetter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/RetryDeadLetter',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetryDeadLetterRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetryDeadLetterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropDeadLetter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/DropDeadLetter',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterResponse.FromString,
             options,
             channel_credentials,
             insecure,

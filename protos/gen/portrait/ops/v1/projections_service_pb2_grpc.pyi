@@ -13,16 +13,20 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ProjectionsStub:
-    """Shows the projections of the service that answers: how far they are, and what they could not take."""
+    """Shows the projections of the service that answers: how far they are, and what they could not take; and mends that."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListProjections: _aio.UnaryUnaryMultiCallable[_projections_service_pb2.ListProjectionsRequest, _projections_service_pb2.ListProjectionsResponse]
     """Lists every projection with its lag."""
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_projections_service_pb2.ListDeadLettersRequest, _projections_service_pb2.ListDeadLettersResponse]
     """Lists events that a projection could not fold, newest first."""
+    RetryDeadLetter: _aio.UnaryUnaryMultiCallable[_projections_service_pb2.RetryDeadLetterRequest, _projections_service_pb2.RetryDeadLetterResponse]
+    """Folds the dead letters of a key again, in order, as far as they can be folded."""
+    DropDeadLetter: _aio.UnaryUnaryMultiCallable[_projections_service_pb2.DropDeadLetterRequest, _projections_service_pb2.DropDeadLetterResponse]
+    """Gives up the event that a key stands before, which the projection then skips for ever, and folds the rest of the key."""
 
 class ProjectionsServicer(metaclass=_abc_1.ABCMeta):
-    """Shows the projections of the service that answers: how far they are, and what they could not take."""
+    """Shows the projections of the service that answers: how far they are, and what they could not take; and mends that."""
 
     @_abc_1.abstractmethod
     def ListProjections(
@@ -39,5 +43,21 @@ class ProjectionsServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_projections_service_pb2.ListDeadLettersRequest, _abc.Awaitable[_projections_service_pb2.ListDeadLettersResponse]],
     ) -> _abc.Awaitable[_projections_service_pb2.ListDeadLettersResponse]:
         """Lists events that a projection could not fold, newest first."""
+
+    @_abc_1.abstractmethod
+    def RetryDeadLetter(
+        self,
+        request: _projections_service_pb2.RetryDeadLetterRequest,
+        context: _aio.ServicerContext[_projections_service_pb2.RetryDeadLetterRequest, _abc.Awaitable[_projections_service_pb2.RetryDeadLetterResponse]],
+    ) -> _abc.Awaitable[_projections_service_pb2.RetryDeadLetterResponse]:
+        """Folds the dead letters of a key again, in order, as far as they can be folded."""
+
+    @_abc_1.abstractmethod
+    def DropDeadLetter(
+        self,
+        request: _projections_service_pb2.DropDeadLetterRequest,
+        context: _aio.ServicerContext[_projections_service_pb2.DropDeadLetterRequest, _abc.Awaitable[_projections_service_pb2.DropDeadLetterResponse]],
+    ) -> _abc.Awaitable[_projections_service_pb2.DropDeadLetterResponse]:
+        """Gives up the event that a key stands before, which the projection then skips for ever, and folds the rest of the key."""
 
 def add_ProjectionsServicer_to_server(servicer: ProjectionsServicer, server: _aio.Server) -> None: ...
