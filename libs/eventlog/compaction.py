@@ -67,6 +67,7 @@ class Compactor(Generic[State]):
     horizons: Horizons
     metrics: Metrics
     tail_events: int = TAIL_EVENTS
+    sweep_seconds: float = SWEEP_SECONDS
     timer: Timer = perf_counter
     _counts: dict[KeyOfTenant, int] = field(default_factory=dict, init=False)
     _due_since: float = field(default=0.0, init=False)
@@ -214,7 +215,7 @@ class Compactor(Generic[State]):
                     continue
             except Exception as error:  # noqa: BLE001  as above
                 log.warning("sweep_delayed", projection=self.reader.projection.name, error=repr(error))
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(self.sweep_seconds)
 
     def _remember(self, key: KeyOfTenant, tail: int) -> None:
         before = self._counts.get(key, 0)
