@@ -88,6 +88,10 @@ class MemoryLog:
 
     async def read_key(self, tenant: str, key: bytes, *, after: int = 0) -> list[Recorded]:
         """See `KeyReader.read_key`."""
+        return self.events_of(tenant, key, after)
+
+    def events_of(self, tenant: str, key: bytes, after: int = 0) -> list[Recorded]:
+        """The same at once."""
         partition = partition_of(key, self.partitions)
         times, events = self._times[partition], self._events[partition]
         parsed = (
@@ -162,10 +166,10 @@ class MemoryHorizons:
     async def stragglers(self) -> list[KeyOfTenant]:
         """See `compaction.Horizons.stragglers`."""
         parked = set(self.snapshots.parked())
-        behind = {
+        behind = dict.fromkeys(  # in an order that is the same in every run, as a set of bytes is not
             key for partition, until in (await self._stretches()).items() for key in self._unfolded(partition, until)
-        }
-        return list(behind - parked)
+        )
+        return [key for key in behind if key not in parked]
 
     async def advance(self) -> bool:
         """See `compaction.Horizons.advance`."""
