@@ -10,12 +10,11 @@ import msgspec
 
 from services.profile.domain import day_counts
 from services.profile.domain.day_counts import DayCounts
-from services.profile.domain.schema import EventReading, Role
+from services.profile.domain.schema import DIMENSIONS, EventReading, Role
 
 Affinities = dict[str, dict[str, DayCounts]]
 """Dimension → key → weight by day."""
 
-DIMENSIONS: Final[tuple[Role, ...]] = ("item", "category", "brand", "content", "channel", "outlet")
 HALF_LIFE: Final = 30
 """Days in which a weight loses half its force."""
 SHOWN: Final = 100
@@ -25,7 +24,6 @@ LINES_COUNTED: Final = 500
 """Lines of one event that speak for something; no basket is longer, and a portrait must stay small."""
 
 _FORGOTTEN: Final = 40 * HALF_LIFE  # a millionth of a millionth is left
-_DIMENSIONS: Final = frozenset(DIMENSIONS)
 _LONGEST: Final = 256
 _LARGEST: Final = 2**63
 
@@ -50,14 +48,14 @@ def draw(affinities: Affinities, reading: EventReading, properties: Mapping[str,
     `source` stands for the channel where no property names one; it is empty where the event says nothing of channels.
     """
     weight = reading.weight
-    named = _named(reading.roles, properties) if properties else {}
+    named = _named(reading.dimensions, properties) if properties else {}
     if source and "channel" not in named:
         named["channel"] = source
     _add(affinities, named, weight, day)
     if reading.lines and isinstance(lines := properties.get(reading.lines), list):
         for line in lines[:LINES_COUNTED]:
             if isinstance(line, dict):
-                _add(affinities, _named(reading.line_roles, line), weight, day)
+                _add(affinities, _named(reading.line_dimensions, line), weight, day)
 
 
 def union(a: Affinities, b: Affinities) -> Affinities:
@@ -89,7 +87,7 @@ def _named(roles: Iterable[tuple[Role, str]], properties: Mapping[str, Any]) -> 
     named: dict[str, str] = {}
     for role, name in roles:
         value = properties.get(name)
-        if value is None or role not in _DIMENSIONS or role in named:
+        if value is None or role in named:
             continue
         if type(value) is str:
             if 0 < len(value) <= _LONGEST:
