@@ -1,12 +1,15 @@
 """Reading a lazy projection: snapshot + tail, fresh at the acknowledgement of the last append."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic
+from typing import Final, Generic
 
 from libs.eventlog.log import KeyReader
 from libs.eventlog.projection import Folded, LazyProjection, State, fold, needs_refold, refold
 from libs.eventlog.snapshots import KeyOfTenant, Snapshots, Stored
+
+BREATH_KEYS: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,12 @@ class LazyReader(Generic[State]):
     async def read(self, keys: Sequence[KeyOfTenant]) -> list[Folded[State]]:
         """State of every key, in their order; position 0 for a key that the log has nothing of."""
         stored = await self.snapshots.load(keys)
-        return [await self.state(key, one) for key, one in zip(keys, stored, strict=True)]
+        states = []
+        for index, (key, one) in enumerate(zip(keys, stored, strict=True)):
+            states.append(await self.state(key, one))
+            if index % BREATH_KEYS == BREATH_KEYS - 1:
+                await asyncio.sleep(0)  # let others have the loop
+        return states
 
     async def read_at(
         self, key: KeyOfTenant, *, as_of: int | None = None, known_at: int | None = None
