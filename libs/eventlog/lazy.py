@@ -1,5 +1,6 @@
 """Reading a lazy projection: snapshot + tail, fresh at the acknowledgement of the last append."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic
@@ -9,6 +10,7 @@ from libs.eventlog.projection import Folded, LazyProjection, State, fold, needs_
 from libs.eventlog.snapshots import KeyOfTenant, Snapshots, Stored
 
 LONG_TAIL: Final = 64  # several times what compaction lets gather
+BREATH_KEYS: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +28,15 @@ class LazyReader(Generic[State]):
     async def read(self, keys: Sequence[KeyOfTenant]) -> list[Folded[State]]:
         """State of every key, in their order; position 0 for a key that the log has nothing of."""
         stored = await self.snapshots.load(keys)
-        for key, one in zip(keys, stored, strict=True):
+        states = []
+        for index, (key, one) in enumerate(zip(keys, stored, strict=True)):
             if len(one.tail) > LONG_TAIL and not one.parked:
                 for listener in self.listeners:
                     listener(key, len(one.tail))
-        return [await self.state(key, one) for key, one in zip(keys, stored, strict=True)]
+            states.append(await self.state(key, one))
+            if index % BREATH_KEYS == BREATH_KEYS - 1:
+                await asyncio.sleep(0)  # let others have the loop
+        return states
 
     async def read_at(
         self, key: KeyOfTenant, *, as_of: int | None = None, known_at: int | None = None

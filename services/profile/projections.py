@@ -30,7 +30,7 @@ def portraits(schemas: Schemas, calendars: Mapping[str, Calendar]) -> LazyProjec
 
     async def know_schemas(events: Sequence[Recorded]) -> None:
         if events:
-            await schemas.know(events[0].event.tenant, max(recorded.event.schema_revision for recorded in events))
+            await schemas.know(events[0].event.tenant, max([recorded.event.schema_revision for recorded in events]))
 
     return LazyProjection(
         name="portraits",
