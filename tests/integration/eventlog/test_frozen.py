@@ -9,6 +9,7 @@ import pytest
 
 from libs.eventlog import database, postgres
 from libs.eventlog.checkpoint import PostgresCheckpoints, Step
+from libs.eventlog.copy import log_rows
 from libs.eventlog.database import Connection, open_pool
 from libs.eventlog.event import Appended, NewEvent
 from libs.eventlog.postgres import PostgresLog
@@ -73,12 +74,11 @@ async def test_heads_are_let_go_of_when_their_holder_freezes_while_it_copies(
     log = PostgresLog("tried", PARTITIONS, pool, SystemClock(), Ranges(pool))
     await log.append([added("ann")])
     copying, thawed = asyncio.Event(), asyncio.Event()
-    prompt = postgres.log_rows
 
     async def rows_that_do_not_come(*told: Any) -> AsyncIterator[bytes]:
         copying.set()
         await thawed.wait()
-        for row in prompt(*told):
+        for row in log_rows(*told):
             yield row
 
     monkeypatch.setattr(postgres, "log_rows", rows_that_do_not_come)
