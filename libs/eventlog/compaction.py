@@ -69,6 +69,7 @@ class Compactor(Generic[State]):
     metrics: Metrics
     tail_events: int = TAIL_EVENTS
     parked_keys: int = PARKED_KEYS
+    sweep_seconds: float = SWEEP_SECONDS
     timer: Timer = perf_counter
     _counts: dict[KeyOfTenant, int] = field(default_factory=dict, init=False)
     _due_since: float = field(default=0.0, init=False)
@@ -236,7 +237,7 @@ class Compactor(Generic[State]):
                     continue
             except Exception as error:  # noqa: BLE001  as above
                 log.warning("sweep_delayed", projection=self.reader.projection.name, error=repr(error))
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(self.sweep_seconds)
 
     def _tell_parked(self, keys: int) -> None:
         name = self.reader.projection.name

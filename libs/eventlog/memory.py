@@ -162,10 +162,10 @@ class MemoryHorizons:
     async def stragglers(self) -> list[KeyOfTenant]:
         """See `compaction.Horizons.stragglers`."""
         parked = set(self.snapshots.parked())
-        behind = {
+        behind = dict.fromkeys(  # in an order that is the same in every run, as a set of bytes is not
             key for partition, until in (await self._stretches()).items() for key in self._unfolded(partition, until)
-        }
-        return list(behind - parked)
+        )
+        return [key for key in behind if key not in parked]
 
     async def advance(self) -> bool:
         """See `compaction.Horizons.advance`."""

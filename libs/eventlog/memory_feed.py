@@ -23,7 +23,7 @@ class MemoryStream:
     first: int = 1
     size: int = 0
     parcels: list[Parcel | None] = field(default_factory=list)
-    subscriptions: "set[MemorySubscription]" = field(default_factory=set)
+    subscriptions: "list[MemorySubscription]" = field(default_factory=list)
 
     @property
     def next(self) -> int:
@@ -149,7 +149,7 @@ class MemoryFeed:
         """See `Feed.subscribe`."""
         stream = self.broker.stream(self.log)
         subscription = MemorySubscription(self.broker, stream, frozenset(positions), stream.locate(positions))
-        stream.subscriptions.add(subscription)
+        stream.subscriptions.append(subscription)
         return subscription
 
 
@@ -184,7 +184,8 @@ class MemorySubscription:
 
     async def close(self) -> None:
         """See `Subscription.close`."""
-        self.stream.subscriptions.discard(self)
+        with suppress(ValueError):
+            self.stream.subscriptions.remove(self)
 
     def _stands(self) -> bool:
         return self in self.stream.subscriptions

@@ -22,7 +22,8 @@ ROOMY = StreamSettings(max_bytes=1 << 28)
 class Trouble(Protocol):
     """A broker, and what can befall it."""
 
-    broker: Broker
+    @property
+    def broker(self) -> Broker: ...
 
     async def delete_stream(self) -> None: ...
     async def forget_subscriptions(self) -> None: ...

@@ -1,0 +1,216 @@
+"""Worlds in which one part is broken in a way that has been shipped somewhere: the simulator must notice each."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, cast
+
+from libs.eventlog.checkpoint import Step
+from libs.eventlog.compaction import Compactor
+from libs.eventlog.consumer import Consumer
+from libs.eventlog.event import Appended, Batch, NewEvent, Recorded, partition_of
+from libs.eventlog.feed import Parcel
+from libs.eventlog.lazy import LazyReader
+from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS
+from libs.eventlog.memory import MemoryLog, MemorySnapshots
+from libs.eventlog.projection import Folded, fold
+from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
+from tests.simulation.ledger import Counting, LedgerSession, Transaction
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.world import Parts
+from tests.support.tally import Tally
+
+
+_HOLE: Final = b""
+
+
+class Unfenced(LedgerSession):
+    """The compare-and-swap always succeeds."""
+
+    def fence(self, steps: Sequence[Step]) -> None:
+        pass
+
+
+class CheckpointFirst(LedgerSession):
+    """The checkpoint is committed before what was folded."""
+
+    @asynccontextmanager
+    async def advance(self, steps: Sequence[Step]) -> AsyncIterator[Transaction]:
+        await self.link.travel()
+        token = await self.ledger.lock.acquire()
+        try:
+            self.fence(steps)
+            await self.commit(Transaction(self.ledger), steps)
+            transaction = Transaction(self.ledger)
+            yield transaction
+            await self.link.travel()
+            await self.commit(transaction, steps)
+        finally:
+            self.ledger.lock.release(token)
+
+
+class CheckpointLast(LedgerSession):
+    """The checkpoint is committed after what was folded, in a transaction of its own."""
+
+    async def commit(self, transaction: Transaction, steps: Sequence[Step]) -> None:
+        await super().commit(transaction, ())
+        await self.link.travel()
+        await super().commit(Transaction(self.ledger), steps)
+
+
+class Untrimmed(Consumer[Any]):
+    """What was folded before is folded again when it is delivered again."""
+
+    def _is_fresh(self, parcel: Parcel) -> bool:
+        return parcel.last_position > 0
+
+    def _connected(self, batches: Sequence[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            if batch.first_position <= self._positions[batch.partition] + 1:
+                yield batch
+
+
+class Leaping(Consumer[Any]):
+    """What is missing before a batch is taken for granted."""
+
+    def _connected(self, batches: Sequence[Batch]) -> Iterator[Batch]:
+        reached = dict(self._positions)
+        for batch in batches:
+            position = reached[batch.partition]
+            if batch.last_position > position:
+                reached[batch.partition] = batch.last_position
+                yield batch.after(position)
+
+
+class Blurting(Counting):
+    """Outputs are recorded while the transaction may still be undone, each time under a new id."""
+
+    async def fold(self, transaction: Transaction, batches: Sequence[Batch]) -> Any:
+        verdict = await super().fold(transaction, batches)
+        outputs, transaction.outputs = transaction.outputs, []
+        again = [NewEvent(self.chance.randbytes(16), one.tenant, one.key, one.data) for one in outputs]
+        await transaction.ledger.log.append(again)
+        return verdict
+
+
+class Forgetful(LedgerSession):
+    """Outputs are recorded after the transaction, if the process lives that long."""
+
+    async def commit(self, transaction: Transaction, steps: Sequence[Step]) -> None:
+        outputs, transaction.outputs = transaction.outputs, []
+        await super().commit(transaction, steps)
+        await self.link.travel()
+        await self.ledger.log.append(outputs)
+
+
+class WithoutHeadLock(MemoryLog):
+    """A position is taken before its row is visible, as from a sequence: readers pass over what comes in late."""
+
+    async def append(self, events: Sequence[NewEvent]) -> list[Appended]:
+        taken = self.__dict__.setdefault("taken", [0] * self.partitions)
+        places = []
+        for event in events:
+            if (event.tenant, event.id) in self._ids:
+                partition, position, _ = self._ids[event.tenant, event.id]
+                places.append(Appended(partition, position, duplicate=True))
+                continue
+            partition = partition_of(event.key, self.partitions)
+            taken[partition] += 1
+            self._ids[event.tenant, event.id] = (partition, taken[partition], 0)
+            places.append(Appended(partition, taken[partition]))
+        await asyncio.sleep(cast("VirtualLoop", asyncio.get_running_loop()).chance.random() * 0.05)
+        for event, place in zip(events, places, strict=True):
+            if not place.duplicate:
+                rows, times = self._events[place.partition], self._times[place.partition]
+                rows.extend([_HOLE] * (place.position - len(rows)))
+                now = max([self.clock.now(), *times[-1:]])
+                times.extend([now] * (place.position - len(times)))
+                rows[place.position - 1] = event.data
+        return places
+
+    async def read(
+        self, after: Mapping[int, int], *, limit: int = BATCH_EVENTS, max_bytes: int = BATCH_BYTES
+    ) -> list[Batch]:
+        batches = []
+        for batch in await super().read(after, limit=limit, max_bytes=max_bytes):
+            if events := [data for data in batch.events if data is not _HOLE]:
+                batches.append(Batch(batch.partition, batch.first_position, batch.recorded_at[: len(events)], events))
+        return batches
+
+    async def read_key(self, tenant: str, key: bytes, *, after: int = 0) -> list[Recorded]:
+        return [one for one in await super().read_key(tenant, key, after=after) if one.event.id]
+
+
+class Overwriting(MemoryLog):
+    """Two appends at once count from the same head."""
+
+    async def append(self, events: Sequence[NewEvent]) -> list[Appended]:
+        heads = [len(rows) for rows in self._events]
+        await asyncio.sleep(0.005)
+        for partition, head in enumerate(heads):
+            del self._events[partition][head:]
+            del self._times[partition][head:]
+        return await super().append(events)
+
+
+class WithoutMessageIds(MemoryLog):
+    """Ids of earlier appends are forgotten."""
+
+    async def append(self, events: Sequence[NewEvent]) -> list[Appended]:
+        self._ids.clear()
+        return await super().append(events)
+
+
+class OwnClock(MemoryLog):
+    """`recorded_at` is whatever the clock shows."""
+
+    async def append(self, events: Sequence[NewEvent]) -> list[Appended]:
+        places = [self._place(event, self.clock.now()) for event in events]
+        return places
+
+
+class BlindSnapshots(MemorySnapshots):
+    """A snapshot is saved over whatever stands there."""
+
+    async def save(self, compacted: Sequence[Compacted]) -> int:
+        for one in compacted:
+            self._rows[one.tenant, one.key] = one
+        return len(compacted)
+
+
+class RetractionBlind(Compactor[Tally]):
+    """Compaction folds the tail onto the snapshot, whatever is in it."""
+
+    async def _fold(self, key: KeyOfTenant, stored: Stored) -> Compacted | None:
+        projection = self.reader.projection
+        folded = fold(projection, lambda: self.reader._snapshot(stored), stored.tail)
+        if folded.position == 0 and folded.parked is None:
+            return None
+        expected = stored.position if stored.state is not None else None
+        state = projection.encode(folded.state)
+        return Compacted(*key, expected, folded.position, folded.recorded_at, state, folded.parked)
+
+
+class Stale(LazyReader[Tally]):
+    """Reads answer with the snapshot alone."""
+
+    async def state(self, key: KeyOfTenant, stored: Stored) -> Folded[Tally]:
+        return self._snapshot(stored)
+
+
+MUTANTS: Final[Mapping[str, Parts]] = {
+    "no_fence": Parts(session=Unfenced),
+    "checkpoint_before_the_fold": Parts(session=CheckpointFirst),
+    "checkpoint_after_the_fold": Parts(session=CheckpointLast),
+    "no_trim": Parts(consumer=Untrimmed),
+    "no_back_fill": Parts(consumer=Leaping),
+    "outputs_before_the_commit": Parts(counting=Blurting),
+    "outputs_after_the_commit": Parts(session=Forgetful),
+    "positions_without_the_head_lock": Parts(log=WithoutHeadLock),
+    "two_appends_at_one_head": Parts(log=Overwriting),
+    "no_message_ids": Parts(log=WithoutMessageIds),
+    "clock_that_runs_back": Parts(log=OwnClock),
+    "snapshots_without_compare_and_swap": Parts(snapshots=BlindSnapshots),
+    "compaction_blind_to_retractions": Parts(compactor=RetractionBlind),
+    "reads_without_the_tail": Parts(reader=Stale),
+}

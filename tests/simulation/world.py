@@ -1,0 +1,187 @@
+"""A world: collectors, relays, a broker and consumers on one log, and everything that may happen to them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Final
+
+from libs.eventlog.append import Appender
+from libs.eventlog.checkpoint import MemorySavedPositions
+from libs.eventlog.compaction import Compactor
+from libs.eventlog.consumer import Consumer, ConsumerSettings
+from libs.eventlog.event import Appended, Batch, Envelope, NewEvent
+from libs.eventlog.feed import Parcel, StreamSettings
+from libs.eventlog.lazy import LazyReader
+from libs.eventlog.memory import MemoryHorizons, MemoryLog, MemorySnapshots
+from libs.eventlog.memory_feed import MemoryBroker
+from libs.eventlog.projection import LazyProjection
+from libs.eventlog.relay import Relay, RelaySettings
+from libs.runtime.clock import SECOND, ManualClock
+from libs.runtime.errors import Unavailable
+from libs.telemetry.metrics import Metrics
+from libs.telemetry.traces import Traces
+from tests.simulation.ledger import Counting, Ledger, LedgerSession
+from tests.simulation.linked import (
+    LinkedBroker,
+    LinkedHorizons,
+    LinkedLog,
+    LinkedSavedPositions,
+    LinkedSnapshots,
+    LinkedSource,
+)
+from tests.simulation.loop import Process, VirtualLoop
+from tests.simulation.network import Link, Network, RowLock
+from tests.support.logs import NOON
+from tests.support.tally import TALLY, Tally
+
+LOG: Final = "interactions"
+PARTITIONS: Final = 2
+
+PACE: Final = RelaySettings(linger_seconds=0.05, poll_seconds=0.4, save_seconds=1.0, longest_republication=12)
+STEP: Final = ConsumerSettings(linger_seconds=0.02, transaction_events=6)
+_METRICS: Final = Metrics()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a world is made of. A mutant is a world in which one of them is broken."""
+
+    log: type[MemoryLog] = MemoryLog
+    snapshots: type[MemorySnapshots] = MemorySnapshots
+    session: type[LedgerSession] = LedgerSession
+    counting: type[Counting] = Counting
+    consumer: type[Consumer[Any]] = Consumer
+    relay: type[Relay] = Relay
+    projection: LazyProjection[Tally] = TALLY
+    reader: type[LazyReader[Tally]] = LazyReader
+    compactor: type[Compactor[Tally]] = Compactor
+
+
+@dataclass(eq=False)
+class Collector:
+    """What a replica of the owner's service consists of."""
+
+    process: Process
+    appender: Appender
+    compactor: Compactor[Tally]
+    reader: LazyReader[Tally]
+
+
+class World:
+    """Servers that outlive every process, and the processes of the moment."""
+
+    def __init__(self, seed: int, parts: Parts, *, told: list[str] | None = None) -> None:
+        self.chance = Random(seed)
+        self.parts = parts
+        self.loop = VirtualLoop(self.chance)
+        self.network = Network(self.loop, self.chance, told=told)
+        self.clock = ManualClock(NOON)
+        self.owner = Link(self.network, "owner")
+        self.way = Link(self.network, "broker")
+        self.service = Link(self.network, "ledger")
+        self.log = parts.log(LOG, PARTITIONS, self.clock)
+        self.snapshots = parts.snapshots(self.log)
+        self.horizons = MemoryHorizons(self.log, self.snapshots, lag_events=self.chance.choice((1, 3, 1_000)))
+        self.saved = MemorySavedPositions()
+        self.broker = MemoryBroker()
+        self.ledger = Ledger(MemoryLog("counts", PARTITIONS, self.clock), RowLock(self.loop))
+        self.collectors: list[Collector] = []
+        self.consumers: list[Process] = []
+        self.processes: list[Process] = []
+
+    # --- starting and ending processes --------------------------------------------------------------------------------
+
+    def start_collector(self, name: str) -> Collector:
+        """Start a replica of the owner's service: it appends, compacts and relays."""
+        process = self._process(name)
+        log = LinkedLog(self.log, self.owner)
+        reader = self.parts.reader(self.parts.projection, log, LinkedSnapshots(self.snapshots, self.owner))
+        horizons = LinkedHorizons(self.horizons, self.owner)
+        compactor = self.parts.compactor(reader, horizons, _METRICS, tail_events=3, sweep_seconds=0.6, timer=self.loop.time)
+        recorded = asyncio.Event()
+        appender = Appender(log, _METRICS, listeners=[compactor.count, lambda _, __: recorded.set()])
+        relay = self.parts.relay(
+            log,
+            LinkedBroker(self.broker, self.way),
+            LinkedSavedPositions(self.saved, self.owner),
+            _METRICS,
+            Traces.off(),
+            wake=recorded,
+            stream=StreamSettings(max_bytes=self.chance.choice((1_500, 1 << 20))),
+            settings=PACE,
+            timer=self.loop.time,
+        )
+        for loop in (appender, compactor, relay):
+            process.run(loop.run())
+        collector = Collector(process, appender, compactor, reader)
+        self.collectors = [one for one in self.collectors if one.process.name != name] + [collector]
+        return collector
+
+    def start_consumer(self, name: str) -> None:
+        """Start a replica of the consuming service."""
+        process = self._process(name)
+        consumer = self.parts.consumer(
+            "counting",
+            LOG,
+            range(PARTITIONS),
+            checkpoints=self.parts.session(self.ledger, self.service),
+            handler=self.parts.counting(self.service, self.chance).fold,
+            broker=LinkedBroker(self.broker, self.way),
+            source=LinkedSource(self.log, self.owner),
+            metrics=_METRICS,
+            traces=Traces.off(),
+            settings=STEP,
+            timer=self.loop.time,
+        )
+        process.run(consumer.run())
+        self.consumers = [one for one in self.consumers if one.name != name] + [process]
+
+    def restart(self, name: str) -> None:
+        """Start a process anew, whether or not the last one of that name still lives."""
+        self.kill(name)
+        if name.startswith("collector"):
+            self.start_collector(name)
+        else:
+            self.start_consumer(name)
+
+    def kill(self, name: str) -> None:
+        """End the process of a name as kill -9 does; the database notices."""
+        for process in self.processes:
+            if process.name == name and process.alive:
+                self.network.tell(f"kill -9 {name}")
+                process.kill()
+                self.ledger.lock.bury(process)
+
+    def _process(self, name: str) -> Process:
+        self.network.tell(f"start {name}")
+        process = Process(self.loop, name)
+        self.processes.append(process)
+        return process
+
+    # --- what clients ask of them -------------------------------------------------------------------------------------
+
+    async def ask(self, collector: Collector, call: Callable[[], Awaitable[Any]], seconds: float = 3.0) -> Any:
+        """Call a replica as a client does, who hears nothing of it if it dies."""
+        process = collector.process
+        if not process.alive:
+            raise Unavailable(process.name, "it is dead")
+        answer = self.loop.create_future()
+
+        def tell(task: "asyncio.Task[Any]") -> None:
+            if answer.done() or task.cancelled():
+                return
+            if (error := task.exception()) is not None:
+                answer.set_exception(error)
+            else:
+                answer.set_result(task.result())
+
+        async def serve() -> Any:
+            return await call()
+
+        process.spawn(serve()).add_done_callback(tell)
+        try:
+            async with asyncio.timeout(seconds):
+                return await answer
+        except TimeoutError as error:
+            raise Unavailable(process.name, "no answer in time") from error
