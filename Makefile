@@ -3,7 +3,7 @@
 BIN := .venv/bin
 RUN := $(BIN)/python
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11
-TESTS ?= tests/unit tests/contract tests/integration tests/e2e tests/chaos
+TESTS ?= tests/unit tests/contract tests/simulation tests/integration tests/e2e tests/chaos
 BENCH ?=
 
 # Without bytecode every service would spend seconds of its start compiling what it imports.

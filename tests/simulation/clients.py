@@ -4,37 +4,42 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
-from libs.eventlog.event import Appended, Envelope, NewEvent
-from libs.eventlog.projection import RETRACTED, Folded
+from portrait.log.v1 import event_pb2 as pb
+
+from libs.eventlog.event import Envelope, NewEvent
+from libs.eventlog.projection import RETRACTED
 from libs.runtime.clock import SECOND
 from libs.runtime.errors import PortraitError
-from portrait.log.v1 import event_pb2 as pb
-from tests.simulation import golden
+from tests.simulation import promises
 from tests.simulation.golden import Key
-from tests.simulation.world import PARTITIONS, Collector, World
+from tests.simulation.promises import Place
+from tests.simulation.world import Collector, World
 from tests.support.logs import NOON, added, id_of, key_of
-from tests.support.tally import POISON, Tally
+from tests.support.tally import POISON
 
 TENANT: Final = "demo"
 CUSTOMERS: Final = 4
-KEYS: Final = [key_of(name) for name in range(CUSTOMERS)]
+KEYS: Final[list[Key]] = [(TENANT, key_of(name)) for name in range(CUSTOMERS)]
 _RETRACTIONS: Final = Envelope(TENANT, RETRACTED).seal()
 
 
-class Broken(AssertionError):
-    """A promise was not kept."""
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How long clients pause at most (seconds), and how likely they send poison or take something back."""
+
+    pause: float
+    poison: float
+    retractions: float
 
 
 @dataclass(eq=False)
 class Client:
-    """One client. `acknowledged` is shared by all of them: place and key by event id."""
+    """One client. `acknowledged` is shared by all of them: the place of every event id that anybody was told."""
 
     world: World
     name: int
-    pause: float
-    poison: float
-    retractions: float
-    acknowledged: dict[bytes, tuple[int, int, bytes]]
+    habits: Habits
+    acknowledged: dict[bytes, Place]
     _sent: list[NewEvent] = field(default_factory=list)
     _made: int = 0
 
@@ -42,19 +47,19 @@ class Client:
         """Do this and that, so many times."""
         chance = self.world.chance
         for _ in range(rounds):
-            await asyncio.sleep(chance.random() * self.pause)
+            await asyncio.sleep(chance.random() * self.habits.pause)
             drawn = chance.random()
             if drawn < 0.35:
-                await self._read(chance.randrange(CUSTOMERS))
-            elif drawn < 0.35 + self.retractions and self.acknowledged:
+                await self._read(chance.choice(KEYS))
+            elif drawn < 0.35 + self.habits.retractions and self.acknowledged:
                 await self._take_back()
             else:
                 await self._append(self._events(), patience=self._patience())
 
     async def give_a_sign_of_life(self) -> None:
         """Append to every partition: after whatever happened, this must arrive."""
-        for key in range(CUSTOMERS):
-            await self._append([added(key, 1, id_=self._fresh_id())], patience=1_000)
+        for customer in range(CUSTOMERS):
+            await self._append([added(customer, 1, id_=self._fresh_id())], patience=1_000)
 
     def _events(self) -> list[NewEvent]:
         """Some new events, and now and then one that was sent before."""
@@ -64,18 +69,20 @@ class Client:
             if self._sent and chance.random() < 0.1:
                 events.append(chance.choice(self._sent))
                 continue
-            amount = POISON if chance.random() < self.poison else 1 << chance.randrange(12)
+            amount = POISON if chance.random() < self.habits.poison else 1 << chance.randrange(12)
             events.append(added(chance.randrange(CUSTOMERS), amount, id_=self._fresh_id()))
         self._sent += events
         return events
 
     async def _take_back(self) -> None:
         chance = self.world.chance
-        _, position, key = chance.choice(list(self.acknowledged.values()))
+        partition, position = chance.choice(list(self.acknowledged.values()))
+        (key,) = self.world.log.keys(partition, position - 1, position)
         payload = pb.Retracted(positions=[position]).SerializeToString()
-        collector = await self._append([_RETRACTIONS.event(id_of(self._fresh_id()), key, NOON, payload)], patience=self._patience())
+        retraction = _RETRACTIONS.event(id_of(self._fresh_id()), key[1], NOON, payload)
+        collector = await self._append([retraction], patience=self._patience())
         if collector is not None and collector.process.alive:
-            collector.compactor.request([(TENANT, key)])
+            collector.compactor.request([key])
 
     def _fresh_id(self) -> str:
         self._made += 1
@@ -96,41 +103,19 @@ class Client:
             except PortraitError:
                 await asyncio.sleep(world.chance.random() * 0.5)
                 continue
-            self._acknowledge(events, places)
+            for event, place in zip(events, places, strict=True):
+                promises.acknowledgement(self.acknowledged, event, (place.partition, place.position))
+            world.network.tell(f"client {self.name} was told {[(one.partition, one.position) for one in places]}")
             return collector
         return None
 
-    def _acknowledge(self, events: list[NewEvent], places: list[Appended]) -> None:
-        for event, place in zip(events, places, strict=True):
-            now = (place.partition, place.position, event.key)
-            first = self.acknowledged.setdefault(event.id, now)
-            if first != now:
-                raise Broken(f"event {event.id.hex()} was acknowledged at {first}, and now at {now}")
-        self.world.network.tell(f"client {self.name} was told {[(one.partition, one.position) for one in places]}")
-
-    async def _read(self, customer: int) -> None:
-        """Read a customer: the answer must be the truth of some moment between question and answer."""
-        world, key = self.world, KEYS[customer]
+    async def _read(self, key: Key) -> None:
+        """Read a customer."""
+        world = self.world
         collector = world.chance.choice(world.collectors)
-        before = len(await world.log.read_key(TENANT, key))
+        before = len(await world.log.read_key(*key))
         try:
-            (folded,) = await world.ask(collector, lambda: collector.reader.read([(TENANT, key)]))
+            (folded,) = await world.ask(collector, lambda: collector.reader.read([key]))
         except PortraitError:
             return
-        await check_read(world, (TENANT, key), folded, before)
-
-
-async def check_read(world: World, key: Key, folded: Folded[Tally], before: int) -> None:
-    """Hold an answer against the log as it stood at every moment since `before` events of the key were in it."""
-    events = await world.log.read_key(*key)
-    shown = seen(folded)
-    if all(golden.tally(events[:known]) != shown for known in range(before, len(events) + 1)):
-        raise Broken(f"{key[1].hex()[:4]} was read as {shown}, but is {golden.tally(events)}")
-
-
-def seen(folded: Folded[Tally]) -> golden.Expected:
-    """An answer, in the terms of the golden fold."""
-    parked = folded.parked
-    return golden.Expected(
-        folded.state.total, tuple(folded.state.positions), parked.recorded.position if parked else 0
-    )
+        await promises.read(world, key, folded, before)

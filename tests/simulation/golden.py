@@ -28,7 +28,7 @@ def tally(events: Sequence[Recorded]) -> Expected:
     for one in events:
         if one.event.type == RETRACTED:
             gone.update(pb.Retracted.FromString(one.event.payload).positions)
-    total, positions = 0, []
+    total, positions = 0, list[int]()
     for one in events:
         if one.event.type == RETRACTED or one.position in gone:
             continue

@@ -55,7 +55,8 @@ class LinkedSource:
         while after < end:
             position = after
             run = await self.link.call(
-                f"gap {partition}:{position}", lambda: self.log.read({partition: position}, limit=self.batch_events)  # noqa: B023 - awaited in this turn
+                f"gap {partition}:{position}",
+                lambda: self.log.read({partition: position}, limit=self.batch_events),  # noqa: B023 - awaited in this turn
             )
             for batch in run:
                 yield batch

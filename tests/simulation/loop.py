@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context, ContextVar, copy_context
 from heapq import heappop, heappush
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 ResultT = TypeVar("ResultT")
 
@@ -91,9 +91,10 @@ class Timer:
         return self._when
 
 
-class VirtualLoop(asyncio.AbstractEventLoop):
+class VirtualLoop:
     """Runs ready callbacks in an order drawn by chance; when none is ready, time jumps to the next that is due.
 
+    It has what asyncio's tasks, futures and timeouts ask of a loop, and nothing of the real world.
     asyncio promises first come, first served; nothing here keeps that promise, because between processes nobody does.
     """
 
@@ -113,9 +114,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """Nobody cancels what is to run at once, so there is no handle to do it by."""
         self.ready.append((callback, args, context or copy_context()))
 
-    def call_later(
-        self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> Any:
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Any:
         return self.call_at(self._now + delay, callback, *args, context=context)
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Any:
@@ -125,12 +124,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return timer
 
     def create_future(self) -> "asyncio.Future[Any]":
-        return asyncio.Future(loop=self)
+        return asyncio.Future(loop=cast("asyncio.AbstractEventLoop", self))
 
-    def create_task(
-        self, coro: Any, *, name: str | None = None, context: Context | None = None
-    ) -> "asyncio.Task[Any]":
-        task = asyncio.Task(coro, loop=self, name=name or "task", context=context)
+    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> "asyncio.Task[Any]":
+        task = asyncio.Task(coro, loop=cast("asyncio.AbstractEventLoop", self), name=name or "task", context=context)
         self.tasks.append(task)
         return task
 
@@ -148,8 +145,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def run(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
         """Run until `work` is done; raises `Stuck` if it never will be."""
-        task = self.create_task(work)
-        asyncio._set_running_loop(self)
+        task: asyncio.Task[ResultT] = self.create_task(work)
+        asyncio._set_running_loop(cast("asyncio.AbstractEventLoop", self))
         try:
             self._turn_until(task)
             return task.result()
@@ -193,9 +190,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.ready.clear()
         for task in self.tasks:
             if not task.done():
-                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                cast("Any", task)._log_destroy_pending = False
                 with contextlib.suppress(BaseException):
-                    task.get_coro().close()  # type: ignore[union-attr]
+                    task.get_coro().close()
         self.tasks.clear()
         self._timers.clear()
 

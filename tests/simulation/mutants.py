@@ -20,7 +20,6 @@ from tests.simulation.loop import VirtualLoop
 from tests.simulation.world import Parts
 from tests.support.tally import Tally
 
-
 _HOLE: Final = b""
 
 
@@ -131,11 +130,11 @@ class WithoutHeadLock(MemoryLog):
     async def read(
         self, after: Mapping[int, int], *, limit: int = BATCH_EVENTS, max_bytes: int = BATCH_BYTES
     ) -> list[Batch]:
-        batches = []
-        for batch in await super().read(after, limit=limit, max_bytes=max_bytes):
-            if events := [data for data in batch.events if data is not _HOLE]:
-                batches.append(Batch(batch.partition, batch.first_position, batch.recorded_at[: len(events)], events))
-        return batches
+        return [
+            Batch(batch.partition, batch.first_position, batch.recorded_at[: len(events)], events)
+            for batch in await super().read(after, limit=limit, max_bytes=max_bytes)
+            if (events := [data for data in batch.events if data is not _HOLE])
+        ]
 
     async def read_key(self, tenant: str, key: bytes, *, after: int = 0) -> list[Recorded]:
         return [one for one in await super().read_key(tenant, key, after=after) if one.event.id]
@@ -165,8 +164,7 @@ class OwnClock(MemoryLog):
     """`recorded_at` is whatever the clock shows."""
 
     async def append(self, events: Sequence[NewEvent]) -> list[Appended]:
-        places = [self._place(event, self.clock.now()) for event in events]
-        return places
+        return [self._place(event, self.clock.now()) for event in events]
 
 
 class BlindSnapshots(MemorySnapshots):

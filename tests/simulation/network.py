@@ -1,4 +1,4 @@
-"""The way to a server and back: on it requests linger, fail, arrive after they were given up, or are answered too late."""
+"""The way to a server and back, on which requests linger, fail, arrive after they were given up, or go unanswered."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,10 @@ LONGEST_SECONDS: Final = 4.0
 
 @dataclass(eq=False)
 class Network:
-    """How likely what happens on the way is, at this moment; `told` is the trace of a world that is being watched."""
+    """How likely what happens on the way is, at this moment.
+
+    `told` is the trace of a world that is being watched, `under_way` how many requests nobody waits for any more.
+    """
 
     loop: VirtualLoop
     chance: Random
@@ -24,6 +27,7 @@ class Network:
     fail: float = 0.0
     ghost: float = 0.0
     told: list[str] | None = None
+    under_way: int = 0
 
     def calm(self) -> None:
         """Nothing fails any more."""
@@ -79,7 +83,9 @@ class Link:
             raise self._cut()
 
     async def _arrive_late(self, what: str, operation: Callable[[], Awaitable[object]]) -> None:
+        self.network.under_way += 1
         await asyncio.sleep(self.network.chance.random() * 3)
+        self.network.under_way -= 1
         try:
             await operation()
         except Exception as error:  # noqa: BLE001 - nobody waits for it any more

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
 
@@ -10,14 +10,13 @@ from libs.eventlog.append import Appender
 from libs.eventlog.checkpoint import MemorySavedPositions
 from libs.eventlog.compaction import Compactor
 from libs.eventlog.consumer import Consumer, ConsumerSettings
-from libs.eventlog.event import Appended, Batch, Envelope, NewEvent
-from libs.eventlog.feed import Parcel, StreamSettings
+from libs.eventlog.feed import StreamSettings
 from libs.eventlog.lazy import LazyReader
 from libs.eventlog.memory import MemoryHorizons, MemoryLog, MemorySnapshots
 from libs.eventlog.memory_feed import MemoryBroker
 from libs.eventlog.projection import LazyProjection
 from libs.eventlog.relay import Relay, RelaySettings
-from libs.runtime.clock import SECOND, ManualClock
+from libs.runtime.clock import ManualClock
 from libs.runtime.errors import Unavailable
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import Traces
@@ -39,8 +38,8 @@ LOG: Final = "interactions"
 PARTITIONS: Final = 2
 
 PACE: Final = RelaySettings(linger_seconds=0.05, poll_seconds=0.4, save_seconds=1.0, longest_republication=12)
+METRICS: Final = Metrics()
 STEP: Final = ConsumerSettings(linger_seconds=0.02, transaction_events=6)
-_METRICS: Final = Metrics()
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,7 @@ class World:
 
     def __init__(self, seed: int, parts: Parts, *, told: list[str] | None = None) -> None:
         self.chance = Random(seed)
+        self.metrics = METRICS
         self.parts = parts
         self.loop = VirtualLoop(self.chance)
         self.network = Network(self.loop, self.chance, told=told)
@@ -98,14 +98,16 @@ class World:
         log = LinkedLog(self.log, self.owner)
         reader = self.parts.reader(self.parts.projection, log, LinkedSnapshots(self.snapshots, self.owner))
         horizons = LinkedHorizons(self.horizons, self.owner)
-        compactor = self.parts.compactor(reader, horizons, _METRICS, tail_events=3, sweep_seconds=0.6, timer=self.loop.time)
+        compactor = self.parts.compactor(
+            reader, horizons, self.metrics, tail_events=3, sweep_seconds=0.6, timer=self.loop.time
+        )
         recorded = asyncio.Event()
-        appender = Appender(log, _METRICS, listeners=[compactor.count, lambda _, __: recorded.set()])
+        appender = Appender(log, self.metrics, listeners=[compactor.count, lambda _, __: recorded.set()])
         relay = self.parts.relay(
             log,
             LinkedBroker(self.broker, self.way),
             LinkedSavedPositions(self.saved, self.owner),
-            _METRICS,
+            self.metrics,
             Traces.off(),
             wake=recorded,
             stream=StreamSettings(max_bytes=self.chance.choice((1_500, 1 << 20))),
@@ -129,7 +131,7 @@ class World:
             handler=self.parts.counting(self.service, self.chance).fold,
             broker=LinkedBroker(self.broker, self.way),
             source=LinkedSource(self.log, self.owner),
-            metrics=_METRICS,
+            metrics=self.metrics,
             traces=Traces.off(),
             settings=STEP,
             timer=self.loop.time,
