@@ -88,6 +88,10 @@ class MemoryLog:
 
     async def read_key(self, tenant: str, key: bytes, *, after: int = 0) -> list[Recorded]:
         """See `KeyReader.read_key`."""
+        return self.events_of(tenant, key, after)
+
+    def events_of(self, tenant: str, key: bytes, after: int = 0) -> list[Recorded]:
+        """The same at once."""
         partition = partition_of(key, self.partitions)
         times, events = self._times[partition], self._events[partition]
         parsed = (

@@ -1,18 +1,20 @@
 """What clients do: they append until they are acknowledged, take back, and read, and hold every answer to account."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from portrait.log.v1 import event_pb2 as pb
 
-from libs.eventlog.event import Envelope, NewEvent
+from libs.eventlog.event import Envelope, NewEvent, partition_of
 from libs.eventlog.projection import RETRACTED
 from libs.runtime.clock import SECOND
 from libs.runtime.errors import PortraitError
 from tests.simulation import promises
-from tests.simulation.golden import Key
-from tests.simulation.promises import Place
+from tests.simulation.golden import Expected, Key
+from tests.simulation.linked import REFUSED
+from tests.simulation.promises import Answer, Place
 from tests.simulation.world import Collector, World
 from tests.support.logs import NOON, added, id_of, key_of
 from tests.support.tally import POISON
@@ -40,6 +42,7 @@ class Client:
     name: int
     habits: Habits
     acknowledged: dict[bytes, Place]
+    answers: list[Answer] = field(default_factory=list)
     _sent: list[NewEvent] = field(default_factory=list)
     _made: int = 0
 
@@ -49,9 +52,13 @@ class Client:
         for _ in range(rounds):
             await asyncio.sleep(chance.random() * self.habits.pause)
             drawn = chance.random()
-            if drawn < 0.35:
+            if drawn < 0.3:
                 await self._read(chance.choice(KEYS))
-            elif drawn < 0.35 + self.habits.retractions and self.acknowledged:
+            elif drawn < 0.35:
+                await self._look_back(chance.choice(KEYS))
+            elif drawn < 0.37:
+                await self._send_what_is_refused()
+            elif drawn < 0.37 + self.habits.retractions and self.acknowledged:
                 await self._take_back()
             else:
                 await self._append(self._events(), patience=self._patience())
@@ -60,6 +67,14 @@ class Client:
         """Append to every partition: after whatever happened, this must arrive."""
         for customer in range(CUSTOMERS):
             await self._append([added(customer, 1, id_=self._fresh_id())], patience=1_000)
+
+    async def _send_what_is_refused(self) -> None:
+        """Send what the log does not take: this one hears of it, and those whose events travel with it do not."""
+        collector = self.world.chance.choice(self.world.collectors)
+        event = added(0, REFUSED.decode(), id_=self._fresh_id())
+        with suppress(PortraitError, ValueError):
+            await self.world.ask(collector, lambda: collector.appender.append([event]))
+            raise promises.Broken("what the log refused was acknowledged")
 
     def _events(self) -> list[NewEvent]:
         """Some new events, and now and then one that was sent before."""
@@ -96,10 +111,10 @@ class Client:
         """Send events until they are acknowledged, or patience ends; answers who acknowledged them."""
         world = self.world
         for _ in range(patience):
-            world.clock.advance(world.chance.randrange(-SECOND // 2, SECOND))
+            world.clock.ahead += world.chance.randrange(-SECOND // 4, SECOND // 4)
             collector = world.chance.choice(world.collectors)
             try:
-                places = await world.ask(collector, lambda: collector.appender.append(events))  # noqa: B023
+                places = await world.ask(collector, lambda: collector.appender.append(events))  # noqa: B023 - awaited in this turn
             except PortraitError:
                 await asyncio.sleep(world.chance.random() * 0.5)
                 continue
@@ -119,3 +134,26 @@ class Client:
         except PortraitError:
             return
         await promises.read(world, key, folded, before)
+
+    async def _look_back(self, key: Key) -> None:
+        """Ask what was known at some moment before now: no later event may ever change the answer."""
+        world, (tenant, anchor) = self.world, key
+        times = world.log._times[partition_of(anchor, world.log.partitions)]
+        if not times:
+            return
+        moment, collector = world.chance.choice(times) - 1, world.chance.choice(world.collectors)
+        with suppress(PortraitError):
+            folded = await world.ask(collector, lambda: collector.reader.read_at((tenant, anchor), known_at=moment))
+            self.answers.append(Answer(key, moment, promises.seen(folded)))
+
+
+async def watch(collector: Collector, key: Key, seen: dict[Key, Expected]) -> None:
+    """Watch a key as a caller of `WatchProfile` does; `seen` is what was shown last."""
+    while True:
+        with suppress(PortraitError):
+            async with collector.watch.changes(key) as changed:
+                while True:
+                    changed.clear()
+                    (folded,) = await collector.reader.read([key])
+                    seen[key] = promises.seen(folded)
+                    await changed.wait()

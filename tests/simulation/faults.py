@@ -31,6 +31,11 @@ def restart_at_once(world: World) -> None:
     world.restart(some_process(world).name)
 
 
+def terminate(world: World) -> None:
+    name = some_process(world).name
+    for_a_while(world, lambda: world.end(name), lambda: world.restart(name))
+
+
 def freeze(world: World) -> None:
     process = some_process(world)
     for_a_while(world, process.freeze, process.thaw)
@@ -87,7 +92,7 @@ def stop_broker(world: World) -> None:
 
 
 def turn_the_clock_back(world: World) -> None:
-    world.clock.advance(-3_600 * SECOND)
+    world.clock.ahead -= 3_600 * SECOND
 
 
 def heal(world: World) -> None:
@@ -96,7 +101,7 @@ def heal(world: World) -> None:
     world.broker.down = world.owner.down = world.way.down = world.service.down = False
     world.broker.hold(LOG, held=False)
     for process in [*(one.process for one in world.collectors), *world.consumers]:
-        if not process.alive:
+        if not process.alive or process.ending:
             world.restart(process.name)
         elif process.paused:
             process.thaw()
@@ -105,6 +110,7 @@ def heal(world: World) -> None:
 FAULTS: Final[Sequence[Fault]] = (
     kill,
     restart_at_once,
+    terminate,
     freeze,
     delete_stream,
     purge_stream,

@@ -3,16 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from libs.eventlog.checkpoint import MemorySavedPositions
 from libs.eventlog.event import Appended, Batch, NewEvent, Recorded
 from libs.eventlog.feed import Feed, Parcel, StreamSettings, Subscription, Tail
+from libs.eventlog.lease_store import MemoryLeases
+from libs.eventlog.leases import Lease, Roll
 from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS
 from libs.eventlog.memory import MemoryHorizons, MemoryLog, MemorySnapshots
 from libs.eventlog.memory_feed import MemoryBroker
 from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
 from libs.runtime.errors import Unavailable
 from tests.simulation.network import Link
+
+REFUSED: Final = b"what no log takes"
 
 
 class LinkedLog:
@@ -25,7 +30,12 @@ class LinkedLog:
         self._link = link
 
     async def append(self, events: Sequence[NewEvent]) -> list[Appended]:
-        return await self._link.write(f"append {len(events)}", lambda: self._log.append(events))
+        async def append() -> list[Appended]:
+            if any(REFUSED in event.data for event in events):
+                raise ValueError("no log takes this")
+            return await self._log.append(events)
+
+        return await self._link.write(f"append {len(events)}", append)
 
     async def heads(self) -> dict[int, int]:
         return await self._link.call("heads", self._log.heads)
@@ -114,6 +124,23 @@ class LinkedSavedPositions:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkedLeases:
+    """See `LeaseStore`."""
+
+    leases: MemoryLeases
+    link: Link
+
+    async def attend(self, role: str, member: str, partitions: int, seconds: float) -> Roll:
+        return await self.link.call("attend", lambda: self.leases.attend(role, member, partitions, seconds))
+
+    async def change(self, role: str, wanted: Sequence[Lease]) -> list[Lease]:
+        return await self.link.write(f"lease {role} {_owners(wanted)}", lambda: self.leases.change(role, wanted))
+
+    async def leave(self, role: str, member: str) -> None:
+        await self.link.write(f"leave {role}", lambda: self.leases.leave(role, member))
+
+
+@dataclass(frozen=True, slots=True)
 class LinkedBroker:
     """See `Broker`."""
 
@@ -171,6 +198,10 @@ class LinkedSubscription:
 
     async def close(self) -> None:
         await self.subscription.close()
+
+
+def _owners(wanted: Sequence[Lease]) -> list[tuple[int, str, int]]:
+    return [(lease.partition, lease.owner, lease.epoch) for lease in wanted]
 
 
 def _places(compacted: Sequence[Compacted]) -> list[tuple[str, int | None, int]]:

@@ -25,7 +25,9 @@ class Process:
         self.name = name
         self.alive = True
         self.paused = False
+        self.ending = False
         self.held: list[Entry] = []
+        self._loops: list[asyncio.Task[None]] = []
         self.crash: BaseException | None = None
         self._context = copy_context()
         self._context.run(OWNER.set, self)
@@ -36,10 +38,21 @@ class Process:
 
     def run(self, loop: Coroutine[Any, Any, None]) -> None:
         """Run a loop of the process for as long as it lives; one that ends by itself is a crash."""
-        self.spawn(loop).add_done_callback(self._crashed)
+        task = self.spawn(loop)
+        task.add_done_callback(self._crashed)
+        self._loops.append(task)
 
     def _crashed(self, task: "asyncio.Task[None]") -> None:
-        self.crash = task.exception() or AssertionError("a loop ended by itself")
+        if self.ending and task.cancelled():
+            return
+        error = None if task.cancelled() else task.exception()
+        self.crash = error or AssertionError("a loop ended by itself")
+
+    def end(self) -> None:
+        """Cancel its loops, as SIGTERM does, last started first; they may clean up."""
+        self.ending = True
+        for task in reversed(self._loops):
+            task.cancel()
 
     def kill(self) -> None:
         """End it wherever it is; nothing is cleaned up."""

@@ -2,19 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, cast
 
 from libs.eventlog.checkpoint import Step
 from libs.eventlog.compaction import Compactor
 from libs.eventlog.consumer import Consumer
-from libs.eventlog.event import Appended, Batch, NewEvent, Recorded, partition_of
+from libs.eventlog.event import Appended, Batch, NewEvent, partition_of
 from libs.eventlog.feed import Parcel
 from libs.eventlog.lazy import LazyReader
 from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS
 from libs.eventlog.memory import MemoryLog, MemorySnapshots
 from libs.eventlog.projection import Folded, fold
 from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
+from libs.eventlog.watch import Watch
+from libs.runtime.errors import Unavailable
 from tests.simulation.ledger import Counting, LedgerSession, Transaction
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.world import Parts
@@ -136,9 +138,6 @@ class WithoutHeadLock(MemoryLog):
             if (events := [data for data in batch.events if data is not _HOLE])
         ]
 
-    async def read_key(self, tenant: str, key: bytes, *, after: int = 0) -> list[Recorded]:
-        return [one for one in await super().read_key(tenant, key, after=after) if one.event.id]
-
 
 class Overwriting(MemoryLog):
     """Two appends at once count from the same head."""
@@ -196,6 +195,25 @@ class Stale(LazyReader[Tally]):
         return self._snapshot(stored)
 
 
+class SkippingWatch(Watch):
+    """After an outage it begins anew at the heads."""
+
+    async def _advance(self, positions: dict[int, int]) -> bool:
+        try:
+            batches = await self.log.read(positions)
+        except Unavailable:
+            await asyncio.sleep(0.2)
+            with suppress(Unavailable):
+                positions |= await self.log.heads()
+            return False
+        for batch in batches:
+            positions[batch.partition] = batch.last_position
+            for recorded in batch.recorded():
+                for changed in self._watchers.get((recorded.event.tenant, recorded.event.key), ()):
+                    changed.set()
+        return bool(batches)
+
+
 MUTANTS: Final[Mapping[str, Parts]] = {
     "no_fence": Parts(session=Unfenced),
     "checkpoint_before_the_fold": Parts(session=CheckpointFirst),
@@ -210,5 +228,6 @@ MUTANTS: Final[Mapping[str, Parts]] = {
     "clock_that_runs_back": Parts(log=OwnClock),
     "snapshots_without_compare_and_swap": Parts(snapshots=BlindSnapshots),
     "compaction_blind_to_retractions": Parts(compactor=RetractionBlind),
+    "watch_that_skips_what_came_in_an_outage": Parts(watch=SkippingWatch),
     "reads_without_the_tail": Parts(reader=Stale),
 }

@@ -1,7 +1,8 @@
 """What was promised, whatever happens: checked against one pass over the log."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from libs.eventlog.event import NewEvent
 from libs.eventlog.lazy import LazyReader
@@ -12,6 +13,15 @@ from tests.simulation.world import World
 from tests.support.tally import Tally
 
 Place = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was said to have been known of a key at a moment (microseconds)."""
+
+    key: Key
+    known_at: int
+    said: golden.Expected
 
 
 class Broken(AssertionError):
@@ -90,6 +100,14 @@ async def read(world: World, key: Key, folded: Folded[Tally], before: int) -> No
     answer = seen(folded)
     if all(golden.tally(events[:known]) != answer for known in range(before, len(events) + 1)):
         raise Broken(f"{_name(key)} was read as {answer}, but is {golden.tally(events)}")
+
+
+async def hindsight(world: World, answers: Iterable[Answer]) -> None:
+    """What was said to have been known at a moment is what the log of the end says of that moment."""
+    for answer in answers:
+        known = [one for one in await world.log.read_key(*answer.key) if one.recorded_at <= answer.known_at]
+        if golden.tally(known) != answer.said:
+            raise Broken(f"{_name(answer.key)} was said to have been {answer.said}, but was {golden.tally(known)}")
 
 
 def acknowledgement(acknowledged: dict[bytes, Place], event: NewEvent, place: Place) -> None:

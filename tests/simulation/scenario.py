@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from tests.simulation import promises
-from tests.simulation.clients import KEYS, Client, Habits
+from tests.simulation import golden, promises
+from tests.simulation.clients import KEYS, Client, Habits, watch
 from tests.simulation.faults import FAULTS, heal
-from tests.simulation.loop import Stuck
+from tests.simulation.golden import Expected, Key
+from tests.simulation.loop import Process, Stuck
 from tests.simulation.promises import Broken, Place
 from tests.simulation.world import LOG, PARTITIONS, Parts, World
 
 PEACE_SECONDS: Final = 40.0
 LOOK_SECONDS: Final = 0.25
+WATCHING: Final = 0.15  # of all worlds, because it takes many reads
 WORKING: Final = Parts()
 
 
@@ -22,6 +24,7 @@ class Scenario:
     def __init__(self, seed: int, parts: Parts = WORKING, *, told: list[str] | None = None) -> None:
         self.world = World(seed, parts, told=told)
         self.acknowledged: dict[bytes, Place] = {}
+        self._watched: list[tuple[Process, dict[Key, Expected]]] = []
 
     def run(self) -> None:
         """Run it to its end; raises `Broken` or `Stuck`."""
@@ -36,6 +39,8 @@ class Scenario:
         habits = Habits(chance.choice((0.02, 0.1, 0.5)), chance.choice((0, 0, 0.1)), chance.choice((0, 0.2)))
         clients = [Client(world, name, habits, self.acknowledged) for name in range(chance.choice((1, 2, 3)))]
         running = [asyncio.ensure_future(client.run(chance.randrange(3, 9))) for client in clients]
+        if chance.random() < WATCHING:
+            self._watch()
         await self._befall()
         world.network.tell("--- peace ---")
         heal(world)
@@ -46,7 +51,10 @@ class Scenario:
             one.result()
         await clients[0].give_a_sign_of_life()
         await self._until(lambda: self._consumed() and self._published())
+        await self._until(self._seen)
         await promises.everything(world, self.acknowledged, KEYS)
+        for client in clients:
+            await promises.hindsight(world, client.answers)
 
     async def _befall(self) -> None:
         """Let some of the possible faults happen, at some moments."""
@@ -63,6 +71,22 @@ class Scenario:
             network.tell(f"--- {fault.__name__} ---")
             fault(world)
         await asyncio.sleep(chance.random())
+
+    def _watch(self) -> None:
+        """Let somebody watch a customer, at every replica that now lives."""
+        for collector in self.world.collectors:
+            seen: dict[Key, Expected] = {}
+            collector.process.spawn(watch(collector, self.world.chance.choice(KEYS), seen))
+            self._watched.append((collector.process, seen))
+
+    def _seen(self) -> bool:
+        """Whether whoever still watches was shown the end."""
+        return all(
+            shown == golden.tally(self.world.log.events_of(*key))
+            for process, seen in self._watched
+            if process.alive and not process.ending
+            for key, shown in seen.items()
+        )
 
     async def _until(self, right: Callable[[], bool]) -> None:
         """Wait in virtual time; whatever takes longer than this never comes right."""

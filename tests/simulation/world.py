@@ -1,22 +1,25 @@
 """A world: collectors, relays, a broker and consumers on one log, and everything that may happen to them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
 
-from libs.eventlog.append import Appender
+from libs.eventlog.append import QUEUE_EVENTS, Appender
 from libs.eventlog.checkpoint import MemorySavedPositions
 from libs.eventlog.compaction import Compactor
 from libs.eventlog.consumer import Consumer, ConsumerSettings
 from libs.eventlog.feed import StreamSettings
 from libs.eventlog.lazy import LazyReader
+from libs.eventlog.lease_store import MemoryLeases
+from libs.eventlog.leases import Leases
 from libs.eventlog.memory import MemoryHorizons, MemoryLog, MemorySnapshots
 from libs.eventlog.memory_feed import MemoryBroker
 from libs.eventlog.projection import LazyProjection
 from libs.eventlog.relay import Relay, RelaySettings
-from libs.runtime.clock import ManualClock
+from libs.eventlog.watch import Watch
+from libs.runtime.clock import SECOND
 from libs.runtime.errors import Unavailable
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import Traces
@@ -24,6 +27,7 @@ from tests.simulation.ledger import Counting, Ledger, LedgerSession
 from tests.simulation.linked import (
     LinkedBroker,
     LinkedHorizons,
+    LinkedLeases,
     LinkedLog,
     LinkedSavedPositions,
     LinkedSnapshots,
@@ -36,9 +40,20 @@ from tests.support.tally import TALLY, Tally
 
 LOG: Final = "interactions"
 PARTITIONS: Final = 2
+LEASING: Final = 0.4  # of all worlds; in the others all replicas race for all partitions
+LEASE_SECONDS: Final = 2.0
 
 PACE: Final = RelaySettings(linger_seconds=0.05, poll_seconds=0.4, save_seconds=1.0, longest_republication=12)
-METRICS: Final = Metrics()
+
+
+class Unmeasured(Metrics):
+    """Nobody looks at the heart of what lives for milliseconds."""
+
+    def heartbeat(self, loop: str) -> None:
+        pass
+
+
+METRICS: Final = Unmeasured()
 STEP: Final = ConsumerSettings(linger_seconds=0.02, transaction_events=6)
 
 
@@ -55,6 +70,19 @@ class Parts:
     projection: LazyProjection[Tally] = TALLY
     reader: type[LazyReader[Tally]] = LazyReader
     compactor: type[Compactor[Tally]] = Compactor
+    watch: type[Watch] = Watch
+
+
+@dataclass(eq=False)
+class WorldClock:
+    """The clock of the databases: it goes with virtual time, and is set by whoever likes to."""
+
+    loop: VirtualLoop
+    ahead: int = 0
+
+    def now(self) -> int:
+        """See `Clock.now`."""
+        return NOON + self.ahead + int(self.loop.time() * SECOND)
 
 
 @dataclass(eq=False)
@@ -65,6 +93,7 @@ class Collector:
     appender: Appender
     compactor: Compactor[Tally]
     reader: LazyReader[Tally]
+    watch: Watch
 
 
 class World:
@@ -76,7 +105,7 @@ class World:
         self.parts = parts
         self.loop = VirtualLoop(self.chance)
         self.network = Network(self.loop, self.chance, told=told)
-        self.clock = ManualClock(NOON)
+        self.clock = WorldClock(self.loop)
         self.owner = Link(self.network, "owner")
         self.way = Link(self.network, "broker")
         self.service = Link(self.network, "ledger")
@@ -85,6 +114,7 @@ class World:
         self.horizons = MemoryHorizons(self.log, self.snapshots, lag_events=self.chance.choice((1, 3, 1_000)))
         self.saved = MemorySavedPositions()
         self.broker = MemoryBroker()
+        self.leases = MemoryLeases(self.clock) if self.chance.random() < LEASING else None
         self.ledger = Ledger(MemoryLog("counts", PARTITIONS, self.clock), RowLock(self.loop))
         self.collectors: list[Collector] = []
         self.consumers: list[Process] = []
@@ -99,24 +129,27 @@ class World:
         reader = self.parts.reader(self.parts.projection, log, LinkedSnapshots(self.snapshots, self.owner))
         horizons = LinkedHorizons(self.horizons, self.owner)
         compactor = self.parts.compactor(
-            reader, horizons, self.metrics, tail_events=3, sweep_seconds=0.6, timer=self.loop.time
+            reader, horizons, self.metrics, tail_events=3, sweep_seconds=1.0, timer=self.loop.time
         )
         recorded = asyncio.Event()
-        appender = Appender(log, self.metrics, listeners=[compactor.count, lambda _, __: recorded.set()])
+        appender = Appender(log, self.metrics, self.chance.choice((4, QUEUE_EVENTS)))
+        appender.listeners += [compactor.count, lambda _, __: recorded.set()]
+        watch = self.parts.watch(log)
         relay = self.parts.relay(
             log,
             LinkedBroker(self.broker, self.way),
             LinkedSavedPositions(self.saved, self.owner),
             self.metrics,
             Traces.off(),
+            partitions=self._partitions(process, f"relay:{LOG}", self.owner),
             wake=recorded,
             stream=StreamSettings(max_bytes=self.chance.choice((1_500, 1 << 20))),
             settings=PACE,
             timer=self.loop.time,
         )
-        for loop in (appender, compactor, relay):
+        for loop in (appender, compactor, relay, watch):
             process.run(loop.run())
-        collector = Collector(process, appender, compactor, reader)
+        collector = Collector(process, appender, compactor, reader, watch)
         self.collectors = [one for one in self.collectors if one.process.name != name] + [collector]
         return collector
 
@@ -126,7 +159,7 @@ class World:
         consumer = self.parts.consumer(
             "counting",
             LOG,
-            range(PARTITIONS),
+            self._partitions(process, "consumer:counting", self.service),
             checkpoints=self.parts.session(self.ledger, self.service),
             handler=self.parts.counting(self.service, self.chance).fold,
             broker=LinkedBroker(self.broker, self.way),
@@ -147,6 +180,13 @@ class World:
         else:
             self.start_consumer(name)
 
+    def end(self, name: str) -> None:
+        """Tell the process of a name to end, as SIGTERM does."""
+        for process in self.processes:
+            if process.name == name and process.alive:
+                self.network.tell(f"SIGTERM {name}")
+                process.end()
+
     def kill(self, name: str) -> None:
         """End the process of a name as kill -9 does; the database notices."""
         for process in self.processes:
@@ -154,6 +194,16 @@ class World:
                 self.network.tell(f"kill -9 {name}")
                 process.kill()
                 self.ledger.lock.bury(process)
+
+    def _partitions(self, process: Process, role: str, link: Link) -> Collection[int]:
+        """All of them, where replicas race; else those that the process has leased."""
+        if self.leases is None:
+            return range(PARTITIONS)
+        store = LinkedLeases(self.leases, link)
+        leases = Leases(store, role, PARTITIONS, self.metrics, seconds=LEASE_SECONDS, monotonic=self.loop.time)
+        leases.member = f"{process.name} of {self.loop.time():09.4f}"
+        process.run(leases.run())
+        return leases
 
     def _process(self, name: str) -> Process:
         self.network.tell(f"start {name}")
