@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, cast
 
+from portrait.log.v1 import event_pb2 as pb
+
 from libs.eventlog.checkpoint import Step
 from libs.eventlog.compaction import Compactor
 from libs.eventlog.consumer import Consumer
@@ -22,7 +24,7 @@ from tests.simulation.loop import VirtualLoop
 from tests.simulation.world import Parts
 from tests.support.tally import Tally
 
-_HOLE: Final = b""
+_HOLE: Final = pb.Event(key=bytes(16)).SerializeToString()
 
 
 class Unfenced(LedgerSession):
