@@ -7,10 +7,12 @@ from typing import Final
 
 from portrait.log.v1 import event_pb2 as pb
 
+from libs.eventlog.dead_letters import Kind
 from libs.eventlog.event import Envelope, NewEvent, partition_of
+from libs.eventlog.mending import Dropping
 from libs.eventlog.projection import RETRACTED
 from libs.runtime.clock import SECOND
-from libs.runtime.errors import PortraitError
+from libs.runtime.errors import NotFound, PortraitError
 from tests.simulation import promises
 from tests.simulation.golden import Expected, Key
 from tests.simulation.linked import REFUSED
@@ -58,7 +60,9 @@ class Client:
                 await self._look_back(chance.choice(KEYS))
             elif drawn < 0.37:
                 await self._send_what_is_refused()
-            elif drawn < 0.37 + self.habits.retractions and self.acknowledged:
+            elif drawn < 0.39:
+                await self._mend(chance.choice(KEYS))
+            elif drawn < 0.39 + self.habits.retractions and self.acknowledged:
                 await self._take_back()
             else:
                 await self._append(self._events(), patience=self._patience())
@@ -123,6 +127,25 @@ class Client:
             world.network.tell(f"client {self.name} was told {[(one.partition, one.position) for one in places]}")
             return collector
         return None
+
+    async def _mend(self, key: Key) -> None:
+        """Have a customer's dead letters tried again, or the first of them dropped."""
+        world = self.world
+        replica = world.chance.choice(world.consumers)
+        failed = next((one for one in world.letters.rows() if (one.key, one.kind) == (key[1], Kind.FAILED)), None)
+        with suppress(PortraitError):
+            if failed is None or world.chance.random() < 0.5:
+                await world.ask(replica, lambda: replica.mender.retry(key))
+            else:
+                dropping = Dropping(key, failed.partition, failed.position, "it is poison")
+                await world.ask(replica, lambda: replica.mender.drop(dropping))
+
+    async def mend_all(self) -> None:
+        """Have everything folded that is parked, now that it can be."""
+        world = self.world
+        for key in KEYS:
+            with suppress(NotFound):
+                await world.ask(world.consumers[0], lambda: world.consumers[0].mender.retry(key))  # noqa: B023 - as above
 
     async def _read(self, key: Key) -> None:
         """Read a customer."""

@@ -13,7 +13,7 @@ Fault = Callable[[World], None]
 
 def some_process(world: World) -> Process:
     """A process of those that were started last under their name."""
-    return world.chance.choice([*(one.process for one in world.collectors), *world.consumers])
+    return world.chance.choice(world.living)
 
 
 def for_a_while(world: World, begin: Callable[[], None], end: Callable[[], None]) -> None:
@@ -100,11 +100,16 @@ def heal(world: World) -> None:
     world.network.calm()
     world.broker.down = world.owner.down = world.way.down = world.service.down = False
     world.broker.hold(LOG, held=False)
-    for process in [*(one.process for one in world.collectors), *world.consumers]:
+    for process in world.living:
         if not process.alive or process.ending:
             world.restart(process.name)
         elif process.paused:
             process.thaw()
+
+
+def roll_out_the_mend(world: World) -> None:
+    """A release that knows what to do with poison; what is parked waits until somebody asks for it."""
+    world.ledger.mended = True
 
 
 FAULTS: Final[Sequence[Fault]] = (
@@ -120,4 +125,5 @@ FAULTS: Final[Sequence[Fault]] = (
     stop_server,
     stop_broker,
     turn_the_clock_back,
+    roll_out_the_mend,
 )

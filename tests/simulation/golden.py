@@ -1,6 +1,6 @@
 """What must be known in the end, by the simplest means: one pass over the log."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from portrait.log.v1 import event_pb2 as pb
@@ -46,10 +46,11 @@ def whole(log: MemoryLog) -> dict[int, list[pb.Event]]:
     }
 
 
-def counted(log: MemoryLog) -> dict[bytes, tuple[bytes, ...]]:
-    """Ids of every key's events in the order of the log."""
-    ids: dict[bytes, tuple[bytes, ...]] = {}
-    for events in whole(log).values():
-        for event in events:
-            ids[event.key] = (*ids.get(event.key, ()), event.id)
-    return ids
+def ids(log: MemoryLog, without: Collection[tuple[int, int]] = ()) -> dict[bytes, list[bytes]]:
+    """Ids of every key's events in the order of the log, but for those at some places (partition, position)."""
+    found: dict[bytes, list[bytes]] = {}
+    for partition, events in whole(log).items():
+        for position, event in enumerate(events, 1):
+            if (partition, position) not in without:
+                found.setdefault(event.key, []).append(event.id)
+    return found

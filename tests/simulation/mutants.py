@@ -3,26 +3,31 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, cast
+from typing import Final, cast
+
+from portrait.log.v1 import event_pb2 as pb
 
 from libs.eventlog.checkpoint import Step
 from libs.eventlog.compaction import Compactor
 from libs.eventlog.consumer import Consumer
+from libs.eventlog.dead_letters import Aside
 from libs.eventlog.event import Appended, Batch, NewEvent, partition_of
 from libs.eventlog.feed import Parcel
 from libs.eventlog.lazy import LazyReader
 from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS
 from libs.eventlog.memory import MemoryLog, MemorySnapshots
+from libs.eventlog.memory_transaction import MemoryTransaction
 from libs.eventlog.projection import Folded, fold
 from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
+from libs.eventlog.verdict import Output
 from libs.eventlog.watch import Watch
 from libs.runtime.errors import Unavailable
-from tests.simulation.ledger import Counting, LedgerSession, Transaction
+from tests.simulation.ledger import LedgerSession, LinkedLetters
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.world import Parts
 from tests.support.tally import Tally
 
-_HOLE: Final = b""
+_HOLE: Final = pb.Event(key=bytes(16)).SerializeToString()
 
 
 class Unfenced(LedgerSession):
@@ -35,31 +40,26 @@ class Unfenced(LedgerSession):
 class CheckpointFirst(LedgerSession):
     """The checkpoint is committed before what was folded."""
 
-    @asynccontextmanager
-    async def advance(self, steps: Sequence[Step]) -> AsyncIterator[Transaction]:
-        await self.link.travel()
-        token = await self.ledger.lock.acquire()
-        try:
-            self.fence(steps)
-            await self.commit(Transaction(self.ledger), steps)
-            transaction = Transaction(self.ledger)
-            yield transaction
-            await self.link.travel()
-            await self.commit(transaction, steps)
-        finally:
-            self.ledger.lock.release(token)
+    def move(self, transaction: MemoryTransaction, steps: Sequence[Step]) -> None:
+        self.ledger.positions.update({step.partition: step.new for step in steps})
 
 
 class CheckpointLast(LedgerSession):
     """The checkpoint is committed after what was folded, in a transaction of its own."""
 
-    async def commit(self, transaction: Transaction, steps: Sequence[Step]) -> None:
-        await super().commit(transaction, ())
-        await self.link.travel()
-        await super().commit(Transaction(self.ledger), steps)
+    @asynccontextmanager
+    async def advance(self, steps: Sequence[Step]) -> AsyncIterator[MemoryTransaction]:
+        async with super().advance(steps) as transaction:
+            yield transaction
+        super().move(after := MemoryTransaction(), steps)
+        with after.committing():
+            pass
+
+    def move(self, transaction: MemoryTransaction, steps: Sequence[Step]) -> None:
+        pass
 
 
-class Untrimmed(Consumer[Any]):
+class Untrimmed(Consumer[MemoryTransaction]):
     """What was folded before is folded again when it is delivered again."""
 
     def _is_fresh(self, parcel: Parcel) -> bool:
@@ -71,7 +71,7 @@ class Untrimmed(Consumer[Any]):
                 yield batch
 
 
-class Leaping(Consumer[Any]):
+class Leaping(Consumer[MemoryTransaction]):
     """What is missing before a batch is taken for granted."""
 
     def _connected(self, batches: Sequence[Batch]) -> Iterator[Batch]:
@@ -83,25 +83,46 @@ class Leaping(Consumer[Any]):
                 yield batch.after(position)
 
 
-class Blurting(Counting):
+class Blurting(LedgerSession):
     """Outputs are recorded while the transaction may still be undone, each time under a new id."""
 
-    async def fold(self, transaction: Transaction, batches: Sequence[Batch]) -> Any:
-        verdict = await super().fold(transaction, batches)
-        outputs, transaction.outputs = transaction.outputs, []
-        again = [NewEvent(self.chance.randbytes(16), one.tenant, one.key, one.data) for one in outputs]
-        await transaction.ledger.log.append(again)
-        return verdict
+    async def emit(self, connection: MemoryTransaction, outputs: Sequence[Output]) -> None:
+        events = [output.event for output in outputs]
+        chance = self.link.network.chance
+        fresh = [NewEvent(chance.randbytes(16), one.tenant, one.key, one.data) for one in events]
+        await self.ledger.log.append(fresh)
 
 
 class Forgetful(LedgerSession):
     """Outputs are recorded after the transaction, if the process lives that long."""
 
-    async def commit(self, transaction: Transaction, steps: Sequence[Step]) -> None:
-        outputs, transaction.outputs = transaction.outputs, []
-        await super().commit(transaction, steps)
-        await self.link.travel()
-        await self.ledger.log.append(outputs)
+    @asynccontextmanager
+    async def advance(self, steps: Sequence[Step]) -> AsyncIterator[MemoryTransaction]:
+        self.kept: list[NewEvent] = []
+        async with super().advance(steps) as transaction:
+            yield transaction
+        await self.ledger.log.append(self.kept)
+
+    async def emit(self, connection: MemoryTransaction, outputs: Sequence[Output]) -> None:
+        self.kept += [output.event for output in outputs]
+
+
+class WithoutOrder(LinkedLetters):
+    """Later events of a key flow past the one that failed."""
+
+    async def aside(self, connection: MemoryTransaction, steps: Sequence[Step]) -> Aside:
+        return Aside(frozenset(), frozenset())
+
+
+class Unheld(LedgerSession):
+    """Letters are retried while the partition is being folded."""
+
+    @asynccontextmanager
+    async def hold(self, partition: int) -> AsyncIterator[MemoryTransaction]:
+        with MemoryTransaction().committing() as transaction:
+            await self.link.travel()
+            yield transaction
+            await self.link.travel()
 
 
 class WithoutHeadLock(MemoryLog):
@@ -220,8 +241,10 @@ MUTANTS: Final[Mapping[str, Parts]] = {
     "checkpoint_after_the_fold": Parts(session=CheckpointLast),
     "no_trim": Parts(consumer=Untrimmed),
     "no_back_fill": Parts(consumer=Leaping),
-    "outputs_before_the_commit": Parts(counting=Blurting),
+    "outputs_before_the_commit": Parts(session=Blurting),
     "outputs_after_the_commit": Parts(session=Forgetful),
+    "letters_without_order": Parts(letters=WithoutOrder),
+    "letters_retried_without_the_lock": Parts(session=Unheld),
     "positions_without_the_head_lock": Parts(log=WithoutHeadLock),
     "two_appends_at_one_head": Parts(log=Overwriting),
     "no_message_ids": Parts(log=WithoutMessageIds),

@@ -135,7 +135,11 @@ class RowLock:
                 turn.set_result(None)
                 return
 
+    def is_held_by(self, owner: object) -> bool:
+        """Whether a process holds it."""
+        return self._holder is not None and self._owner is owner
+
     def bury(self, owner: object) -> None:
         """Roll back what a dead process had begun."""
-        if self._holder is not None and self._owner is owner:
+        if self.is_held_by(owner):
             self.release(self._holder)

@@ -1,9 +1,12 @@
 """What was promised, whatever happens: checked against one pass over the log."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from portrait.log.v1 import event_pb2 as pb
+
+from libs.eventlog.dead_letters import Kind
 from libs.eventlog.event import NewEvent
 from libs.eventlog.lazy import LazyReader
 from libs.eventlog.projection import Folded
@@ -32,6 +35,7 @@ async def everything(world: World, acknowledged: Mapping[bytes, Place], keys: li
     """Hold all of a world against its log, when nothing happens any more."""
     log(world, acknowledged)
     ledger(world)
+    outputs(world)
     horizons(world)
     await snapshots(world, keys)
 
@@ -52,17 +56,42 @@ def log(world: World, acknowledged: Mapping[bytes, Place]) -> None:
 
 
 def ledger(world: World) -> None:
-    """Every event was counted once and in the order of its key, and concluded from once and in that order."""
-    counted = golden.counted(world.log)
-    if world.ledger.counted != counted:
-        raise Broken(f"counted {_short(world.ledger.counted)}, but the log has {_short(counted)}")
-    concluded: dict[bytes, tuple[tuple[bytes, int], ...]] = {}
-    for run in golden.whole(world.ledger.log).values():
-        for event in run:
-            concluded[event.key] = (*concluded.get(event.key, ()), (event.causation_id, int(event.payload)))
-    expected = {key: tuple((id_, count) for count, id_ in enumerate(ids, 1)) for key, ids in counted.items()}
-    if concluded != expected:
-        raise Broken("outputs are not one for each event, in their order")
+    """Every event of a key was counted once and in order, up to its first dead letter; those behind it are letters.
+
+    What was dropped is neither.
+    """
+    letters = world.letters.rows()
+    dropped = {(one.partition, one.position) for one in letters if one.kind is Kind.DROPPED}
+    parked = [one for one in letters if one.kind is not Kind.DROPPED]
+    due = golden.ids(world.log, without=dropped)
+    had = {key: list(ids) for key, ids in world.ledger.counted.items() if ids}
+    kinds: dict[bytes, list[Kind]] = {}
+    for one in parked:
+        had.setdefault(one.key, []).append(pb.Event.FromString(one.event).id)
+        kinds.setdefault(one.key, []).append(one.kind)
+    if had != due:
+        raise Broken(f"counted or parked {_short(had)}, but the log has {_short(due)}")
+    if wrong := [run for run in kinds.values() if run[0] is not Kind.FAILED or Kind.FAILED in run[1:]]:
+        raise Broken(f"a key does not stand before its first letter: {wrong[0]}")
+
+
+def outputs(world: World) -> None:
+    """From every event that was counted, and from nothing else, was concluded once, and in order."""
+    concluded: dict[bytes, list[tuple[bytes, int]]] = {}
+    for events in golden.whole(world.ledger.log).values():
+        for event in events:
+            concluded.setdefault(event.key, []).append((event.causation_id, int(event.payload)))
+    expected = {key: [(id_, count) for count, id_ in enumerate(ids, 1)] for key, ids in world.ledger.counted.items()}
+    if concluded != {key: outputs for key, outputs in expected.items() if outputs}:
+        raise Broken("outputs are not one for each event that was counted, in their order")
+
+
+def mended(world: World) -> None:
+    """Nothing is parked any more, so that all but what was dropped is counted."""
+    ledger(world)
+    outputs(world)
+    if left := [one for one in world.letters.rows() if one.kind is not Kind.DROPPED]:
+        raise Broken(f"{left[0].partition}:{left[0].position} is still parked")
 
 
 def horizons(world: World) -> None:
@@ -79,13 +108,16 @@ async def snapshots(world: World, keys: list[Key]) -> None:
     parts = world.parts
     reader = parts.reader(parts.projection, world.log, world.snapshots)
     await _reads(world, reader, keys)
-    compactor = parts.compactor(reader, world.horizons, world.metrics, timer=world.loop.time)
+    compactor = parts.compactor(
+        reader, world.horizons, world.metrics, parked_keys=world.parked_keys, timer=world.loop.time
+    )
     compactor.request(keys)
     await compactor.compact_all()
     await _reads(world, reader, keys)
     for key in keys:
-        events, row = await world.log.read_key(*key), world.snapshots.row(key)
-        if not events:
+        events, row = world.log.events_of(*key), world.snapshots.row(key)
+        full = golden.tally(events).parked_at and (row is None or row.parked is None)
+        if not events or (full and len(world.snapshots.parked()) >= world.parked_keys):
             continue
         if row is None or (row.parked is None and row.position != events[-1].position):
             raise Broken(f"{_name(key)} was not compacted to its end")
@@ -127,7 +159,7 @@ async def _reads(world: World, reader: LazyReader[Tally], keys: list[Key]) -> No
         await read(world, key, folded, len(await world.log.read_key(*key)))
 
 
-def _short(counted: Mapping[bytes, tuple[bytes, ...]]) -> dict[str, list[str]]:
+def _short(counted: Mapping[bytes, Sequence[bytes]]) -> dict[str, list[str]]:
     return {key.hex()[:4]: [id_.hex()[:4] for id_ in ids] for key, ids in counted.items()}
 
 

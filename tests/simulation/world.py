@@ -10,12 +10,16 @@ from libs.eventlog.append import QUEUE_EVENTS, Appender
 from libs.eventlog.checkpoint import MemorySavedPositions
 from libs.eventlog.compaction import Compactor
 from libs.eventlog.consumer import Consumer, ConsumerSettings
+from libs.eventlog.dead_letters import PARKED_KEYS
 from libs.eventlog.feed import StreamSettings
+from libs.eventlog.folding import Folding
 from libs.eventlog.lazy import LazyReader
 from libs.eventlog.lease_store import MemoryLeases
 from libs.eventlog.leases import Leases
 from libs.eventlog.memory import MemoryHorizons, MemoryLog, MemorySnapshots
 from libs.eventlog.memory_feed import MemoryBroker
+from libs.eventlog.memory_transaction import MemoryTransaction
+from libs.eventlog.mending import ConsumerMender
 from libs.eventlog.projection import LazyProjection
 from libs.eventlog.relay import Relay, RelaySettings
 from libs.eventlog.watch import Watch
@@ -23,7 +27,7 @@ from libs.runtime.clock import SECOND
 from libs.runtime.errors import Unavailable
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import Traces
-from tests.simulation.ledger import Counting, Ledger, LedgerSession
+from tests.simulation.ledger import Counting, Ledger, LedgerSession, LinkedLetters
 from tests.simulation.linked import (
     LinkedBroker,
     LinkedHorizons,
@@ -65,12 +69,14 @@ class Parts:
     snapshots: type[MemorySnapshots] = MemorySnapshots
     session: type[LedgerSession] = LedgerSession
     counting: type[Counting] = Counting
-    consumer: type[Consumer[Any]] = Consumer
+    letters: type[LinkedLetters] = LinkedLetters
+    consumer: type[Consumer[MemoryTransaction]] = Consumer
     relay: type[Relay] = Relay
     projection: LazyProjection[Tally] = TALLY
     reader: type[LazyReader[Tally]] = LazyReader
     compactor: type[Compactor[Tally]] = Compactor
     watch: type[Watch] = Watch
+    mender: type[ConsumerMender[MemoryTransaction]] = ConsumerMender
 
 
 @dataclass(eq=False)
@@ -96,6 +102,14 @@ class Collector:
     watch: Watch
 
 
+@dataclass(eq=False)
+class Replica:
+    """What a replica of the consuming service consists of."""
+
+    process: Process
+    mender: ConsumerMender[MemoryTransaction]
+
+
 class World:
     """Servers that outlive every process, and the processes of the moment."""
 
@@ -116,8 +130,10 @@ class World:
         self.broker = MemoryBroker()
         self.leases = MemoryLeases(self.clock) if self.chance.random() < LEASING else None
         self.ledger = Ledger(MemoryLog("counts", PARTITIONS, self.clock), RowLock(self.loop))
+        self.letters = parts.letters(self.clock, self.service)
+        self.parked_keys = self.chance.choice((1, PARKED_KEYS))
         self.collectors: list[Collector] = []
-        self.consumers: list[Process] = []
+        self.consumers: list[Replica] = []
         self.processes: list[Process] = []
 
     # --- starting and ending processes --------------------------------------------------------------------------------
@@ -129,7 +145,13 @@ class World:
         reader = self.parts.reader(self.parts.projection, log, LinkedSnapshots(self.snapshots, self.owner))
         horizons = LinkedHorizons(self.horizons, self.owner)
         compactor = self.parts.compactor(
-            reader, horizons, self.metrics, tail_events=3, sweep_seconds=1.0, timer=self.loop.time
+            reader,
+            horizons,
+            self.metrics,
+            tail_events=3,
+            parked_keys=self.parked_keys,
+            sweep_seconds=1.0,
+            timer=self.loop.time,
         )
         recorded = asyncio.Event()
         appender = Appender(log, self.metrics, self.chance.choice((4, QUEUE_EVENTS)))
@@ -156,12 +178,19 @@ class World:
     def start_consumer(self, name: str) -> None:
         """Start a replica of the consuming service."""
         process = self._process(name)
-        consumer = self.parts.consumer(
+        session = self.parts.session(self.ledger, self.service)
+        folding = Folding(
             "counting",
             LOG,
+            checkpoints=session,
+            letters=self.letters,
+            handler=self.parts.counting(self.ledger, self.service, self.chance).fold,
+            outlet=session,
+            parked_keys=self.parked_keys,
+        )
+        consumer = self.parts.consumer(
+            folding,
             self._partitions(process, "consumer:counting", self.service),
-            checkpoints=self.parts.session(self.ledger, self.service),
-            handler=self.parts.counting(self.service, self.chance).fold,
             broker=LinkedBroker(self.broker, self.way),
             source=LinkedSource(self.log, self.owner),
             metrics=self.metrics,
@@ -170,7 +199,8 @@ class World:
             timer=self.loop.time,
         )
         process.run(consumer.run())
-        self.consumers = [one for one in self.consumers if one.name != name] + [process]
+        replica = Replica(process, self.parts.mender(folding))
+        self.consumers = [one for one in self.consumers if one.process.name != name] + [replica]
 
     def restart(self, name: str) -> None:
         """Start a process anew, whether or not the last one of that name still lives."""
@@ -193,6 +223,8 @@ class World:
             if process.name == name and process.alive:
                 self.network.tell(f"kill -9 {name}")
                 process.kill()
+                if self.ledger.lock.is_held_by(process):
+                    self.ledger.roll_back()
                 self.ledger.lock.bury(process)
 
     def _partitions(self, process: Process, role: str, link: Link) -> Collection[int]:
@@ -213,9 +245,14 @@ class World:
 
     # --- what clients ask of them -------------------------------------------------------------------------------------
 
-    async def ask(self, collector: Collector, call: Callable[[], Awaitable[Any]], seconds: float = 3.0) -> Any:
+    @property
+    def living(self) -> list[Process]:
+        """The processes that were started last under their names, alive or not."""
+        return [*(one.process for one in self.collectors), *(one.process for one in self.consumers)]
+
+    async def ask(self, replica: Collector | Replica, call: Callable[[], Awaitable[Any]], seconds: float = 3.0) -> Any:
         """Call a replica as a client does, who hears nothing of it if it dies."""
-        process = collector.process
+        process = replica.process
         if not process.alive:
             raise Unavailable(process.name, "it is dead")
         answer = self.loop.create_future()
