@@ -32,6 +32,7 @@ from libs.telemetry.logs import start_logs
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import Traces
 from tests.support.reference_consumer.counts import CONSUMER, LOG, Counts
+from tests.support.reference_consumer.dying import Stage, dying
 from tests.support.reference_consumer.tables import prepare
 
 
@@ -43,6 +44,7 @@ class ReferenceSettings(ServiceSettings):
     source: str = Field(description="host:port of the service whose log is consumed")
     source_log: str = Field(default="interactions", description="name of that log")
     partitions: int = Field(default=8, ge=1, description="partitions of that log, and of the own one")
+    dies: Stage | None = Field(default=None, description="where in a transaction to die, before long")
     takes_poison: bool = Field(default=False, description="be the release that can fold events of type poison")
 
 
@@ -72,6 +74,8 @@ async def live(life: Lifecycle, settings: ReferenceSettings) -> None:
         outlet=OwnLog(log),
         parked_keys=settings.parked_keys,
     )
+    if settings.dies:
+        folding = dying(folding, settings.dies)
     consumer = Consumer(
         folding,
         consuming,
