@@ -1,0 +1,203 @@
+"""What can go wrong: each fault begins, lasts and ends by itself, and leaves mending to what it struck."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import nats
+import psutil
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+
+from libs.eventlog.jetstream import StreamSettings, ensure_stream, stream_name
+from tests.chaos.stage import PARTITIONS, Stage
+
+Log = Literal["interactions", "counts"]
+
+
+class Fault(Protocol):
+    """Something that goes wrong with one part; faults of one part come one after the other."""
+
+    @property
+    def part(self) -> str: ...
+    async def strike(self, stage: Stage) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """kill -9, and started again after some seconds."""
+
+    part: str
+    gone: float
+
+    async def strike(self, stage: Stage) -> None:
+        part = stage.part(self.part)
+        await part.kill()
+        await asyncio.sleep(self.gone)
+        await stage.bring_back(part)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Told to end in good order, and started again after some seconds."""
+
+    part: str
+    gone: float
+
+    async def strike(self, stage: Stage) -> None:
+        part = stage.part(self.part)
+        await part.stop()
+        await asyncio.sleep(self.gone)
+        await stage.bring_back(part)
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A replica stands still for some seconds, and then goes on as if nothing had been."""
+
+    part: str
+    still: float
+
+    async def strike(self, stage: Stage) -> None:
+        pid = stage.part(self.part).pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(self.still)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockBack:
+    """A replica's clock jumps back, and after some seconds forward again."""
+
+    part: str
+    back: float
+    wrong: float
+
+    async def strike(self, stage: Stage) -> None:
+        stage.set_clock(self.part, -round(self.back * 1e6))
+        try:
+            await asyncio.sleep(self.wrong)
+        finally:
+            stage.set_clock(self.part, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreWiped:
+    """The broker is killed and forgets everything."""
+
+    gone: float
+    part: str = "nats"
+
+    async def strike(self, stage: Stage) -> None:
+        await stage.nats.kill()
+        await stage.nats.wipe_store()
+        await asyncio.sleep(self.gone)
+        await stage.bring_back(stage.nats)
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFull:
+    """Every write of the broker beyond what its files hold now fails, until there is room and it is restarted.
+
+    A limit on file sizes does it without a file system of one's own; a stream whose write failed takes no other until
+    a restart, which is what a liveness probe on /healthz brings about.
+    """
+
+    full: float
+    part: str = "nats"
+
+    async def strike(self, stage: Stage) -> None:
+        assert stage.nats.pid is not None
+        server = psutil.Process(stage.nats.pid)
+        _, most = server.rlimit(psutil.RLIMIT_FSIZE)
+        files = [file.stat().st_size for file in (stage.nats.store / "jetstream").rglob("*.blk")]
+        server.rlimit(psutil.RLIMIT_FSIZE, (max(files, default=0), most))
+        await asyncio.sleep(self.full)
+        server.rlimit(psutil.RLIMIT_FSIZE, (most, most))
+        if not await stage.broker_is_healthy():
+            await stage.nats.kill()
+            await stage.bring_back(stage.nats)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPurged:
+    """A stream loses its messages."""
+
+    log: Log
+    part: str = "nats"
+
+    async def strike(self, stage: Stage) -> None:
+        await _administrate(stage, lambda jetstream: jetstream.purge_stream(stream_name(self.log)))
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDeleted:
+    """A stream is gone."""
+
+    log: Log
+    part: str = "nats"
+
+    async def strike(self, stage: Stage) -> None:
+        await _administrate(stage, lambda jetstream: jetstream.delete_stream(stream_name(self.log)))
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRecreated:
+    """A stream is deleted and made again at once, so that only its sequence numbers tell."""
+
+    log: Log
+    part: str = "nats"
+
+    async def strike(self, stage: Stage) -> None:
+        async def again(jetstream: JetStreamContext) -> None:
+            await jetstream.delete_stream(stream_name(self.log))
+            await ensure_stream(jetstream, self.log, PARTITIONS, StreamSettings())
+
+        await _administrate(stage, again)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumersDeleted:
+    """The pull consumers of a stream are gone."""
+
+    log: Log
+    part: str = "nats"
+
+    async def strike(self, stage: Stage) -> None:
+        async def delete_all(jetstream: JetStreamContext) -> None:
+            for consumer in await jetstream.consumers_info(stream_name(self.log)):
+                await jetstream.delete_consumer(stream_name(self.log), consumer.name)
+
+        await _administrate(stage, delete_all)
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """The consumers fail over some events, until they are mended."""
+
+    unmended: float
+    part: str = "consumers"
+
+    async def strike(self, stage: Stage) -> None:
+        stage.set_poison(on=True)
+        try:
+            await asyncio.sleep(self.unmended)
+        finally:
+            stage.set_poison(on=False)
+
+
+async def _administrate(stage: Stage, act: Callable[[JetStreamContext], Awaitable[object]]) -> None:
+    """Do something to a stream; one that another fault has taken meanwhile can't be hurt more."""
+    client = await nats.connect(stage.nats.url, allow_reconnect=False)
+    try:
+        await act(client.jetstream(timeout=2))
+    except NatsError:
+        pass
+    finally:
+        await client.close()
