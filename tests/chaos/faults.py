@@ -3,16 +3,20 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import nats
 import psutil
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
 
-from libs.eventlog.jetstream import StreamSettings, ensure_stream, stream_name
+from libs.eventlog.feed import StreamSettings
+from libs.eventlog.jetstream_feed import JetStreamFeed
+from libs.eventlog.stream import stream_name
+from libs.runtime.errors import Unavailable
 from tests.chaos.stage import PARTITIONS, Stage
 
 Log = Literal["interactions", "counts"]
@@ -133,7 +137,8 @@ class StreamPurged:
     part: str = "nats"
 
     async def strike(self, stage: Stage) -> None:
-        await _administrate(stage, lambda jetstream: jetstream.purge_stream(stream_name(self.log)))
+        async with _administrating(stage) as client:
+            await client.jetstream(timeout=2).purge_stream(stream_name(self.log))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,8 @@ class StreamDeleted:
     part: str = "nats"
 
     async def strike(self, stage: Stage) -> None:
-        await _administrate(stage, lambda jetstream: jetstream.delete_stream(stream_name(self.log)))
+        async with _administrating(stage) as client:
+            await client.jetstream(timeout=2).delete_stream(stream_name(self.log))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +161,13 @@ class StreamRecreated:
     part: str = "nats"
 
     async def strike(self, stage: Stage) -> None:
-        async def again(jetstream: JetStreamContext) -> None:
-            await jetstream.delete_stream(stream_name(self.log))
-            await ensure_stream(jetstream, self.log, PARTITIONS, StreamSettings())
+        async with _administrating(stage) as client:
+            await client.jetstream(timeout=2).delete_stream(stream_name(self.log))
 
-        await _administrate(stage, again)
+            async def connected() -> Client:
+                return client
+
+            await JetStreamFeed(connected, self.log).ensure(PARTITIONS, StreamSettings())
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +178,10 @@ class ConsumersDeleted:
     part: str = "nats"
 
     async def strike(self, stage: Stage) -> None:
-        async def delete_all(jetstream: JetStreamContext) -> None:
+        async with _administrating(stage) as client:
+            jetstream = client.jetstream(timeout=2)
             for consumer in await jetstream.consumers_info(stream_name(self.log)):
                 await jetstream.delete_consumer(stream_name(self.log), consumer.name)
-
-        await _administrate(stage, delete_all)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +199,12 @@ class Poison:
             stage.set_poison(on=False)
 
 
-async def _administrate(stage: Stage, act: Callable[[JetStreamContext], Awaitable[object]]) -> None:
-    """Do something to a stream; one that another fault has taken meanwhile can't be hurt more."""
+@asynccontextmanager
+async def _administrating(stage: Stage) -> AsyncIterator[Client]:
+    """Speak to the broker; a stream that another fault has taken meanwhile can't be hurt more."""
     client = await nats.connect(stage.nats.url, allow_reconnect=False)
     try:
-        await act(client.jetstream(timeout=2))
-    except NatsError:
-        pass
+        with suppress(NatsError, Unavailable):
+            yield client
     finally:
         await client.close()

@@ -20,7 +20,7 @@ from tests.chaos.faults import (
     StreamPurged,
     StreamRecreated,
 )
-from tests.chaos.stage import CONSUMERS, PROFILES
+from tests.chaos.stage import CONSUMERS, LEASE, PROFILES
 
 REPLICAS: Final = PROFILES + CONSUMERS
 LOGS: Final[tuple[Log, ...]] = ("interactions", "interactions", "counts")  # the first has a consumer to upset
@@ -71,6 +71,10 @@ def plan_of(seed: int) -> Plan:
     )
 
 
+def _freeze(chance: Random) -> float:
+    return chance.uniform(1, 2 * LEASE + 1)  # from too short to be noticed to long enough to be succeeded
+
+
 def _outage(chance: Random) -> float:
     return chance.choice((0.0, chance.uniform(1, 3)))
 
@@ -88,10 +92,10 @@ MAKERS: Final[tuple[Callable[[Random], Fault], ...]] = (
     lambda _: ConsumersDeleted("interactions"),
     lambda chance: Killed(chance.choice(PROFILES), _outage(chance)),
     lambda chance: Stopped(chance.choice(PROFILES), _outage(chance)),
-    lambda chance: Frozen(chance.choice(PROFILES), chance.uniform(1, 4)),
+    lambda chance: Frozen(chance.choice(PROFILES), _freeze(chance)),
     lambda chance: Killed(chance.choice(CONSUMERS), _outage(chance)),
     lambda chance: Stopped(chance.choice(CONSUMERS), _outage(chance)),
-    lambda chance: Frozen(chance.choice(CONSUMERS), chance.uniform(1, 4)),
+    lambda chance: Frozen(chance.choice(CONSUMERS), _freeze(chance)),
     lambda chance: Poison(chance.uniform(1, 3)),
     lambda chance: ClockBack(chance.choice(REPLICAS), chance.choice((0.5, 60.0, 7200.0)), chance.uniform(1, 3)),
 )

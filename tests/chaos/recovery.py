@@ -11,7 +11,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
 from libs.devstack.service import is_serving
-from libs.eventlog.jetstream import position_of, stream_name, subject_of
+from libs.eventlog.stream import position_of, stream_name, subject_of
 from tests.chaos.load import Producer, people_of
 from tests.chaos.stage import PROFILES, Stage
 

@@ -23,6 +23,7 @@ PROFILES: Final = ("profile-1", "profile-2")
 CONSUMERS: Final = ("consumer-1", "consumer-2")
 PARTITIONS: Final = 8
 SMALL: Final = MappingProxyType({"shared_buffers": "128MB", "log_min_messages": "warning"})
+LEASE: Final = 2.0  # seconds
 BACK_WITHIN: Final = 60.0  # seconds
 
 
@@ -142,6 +143,7 @@ def _replica(
         "NATS_URL": nats.url,
         "LOG_LEVEL": "warning",
         "DRAIN_SECONDS": "3",
+        "LEASE_SECONDS": f"{LEASE:g}",
         **more,
     }
     environment = {

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.chaos.faults import ConsumersDeleted, Frozen, Killed
+from tests.chaos.faults import Frozen, Killed
 from tests.chaos.plan import Plan, Strike
 from tests.chaos.rounds import Theatre
+from tests.chaos.stage import LEASE
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -20,12 +21,13 @@ async def violations(plan: Plan, *, profile: str = "", consumer: str = "") -> st
 
 
 async def test_a_consumer_without_its_fence_is_seen_to_count_twice() -> None:
-    found = await violations(calling(Strike(0.5, Frozen("consumer-1", 3))), consumer="fence")
+    found = await violations(calling(Strike(0.5, Frozen("consumer-1", 2 * LEASE))), consumer="fence")
     assert "the consumer counted" in found
 
 
 async def test_a_consumer_that_does_not_trim_is_seen_to_count_twice() -> None:
-    found = await violations(calling(Strike(1, ConsumersDeleted("interactions"))), consumer="trim")
+    # Whoever takes over reads on from where the dead one stood, and meets again what it had folded itself.
+    found = await violations(calling(Strike(0.5, Killed("consumer-1", LEASE + 1))), consumer="trim")
     assert "the consumer counted" in found
 
 
