@@ -18,6 +18,7 @@ from tests.chaos.stage import PARTITIONS, PROFILES, Stage
 
 ASKED_AT_ONCE: Final = 50
 DEADLOCK: Final = b"deadlock detected"
+ERROR: Final = b'"level": "error"'
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Verification:
     stage: Stage
     interactions: History = field(default_factory=lambda: History("interactions", PARTITIONS))
     counts: History = field(default_factory=lambda: History("counts", PARTITIONS))
-    _read_of_server_log: int = field(default=0, init=False)
+    _read: dict[str, int] = field(default_factory=dict, init=False)
 
     async def violations(self, ledger: Ledger, people: Sequence[str]) -> list[str]:
         """Everything wrong since the last look, in words; `people` are those who did something meanwhile."""
@@ -52,20 +53,30 @@ class Verification:
             await connection.close()
         found += told(self.counts.wrong)
         found += told(list(self._wrong_counts(touched, counted)))
-        return found
+        errors = list(self._errors())
+        return [*found, *errors] if found else []
 
     def _ended(self) -> Iterator[str]:
         for name, replica in self.stage.replicas.items():
             if replica.pid is None:
-                yield f"{name} ended by itself; it said last: {_tail(self.stage, name)}"
+                yield f"{name} ended by itself"
 
     def _deadlocks(self) -> Iterator[str]:
-        with self.stage.log("postgres").open("rb") as log:
-            log.seek(self._read_of_server_log)
+        if deadlocks := self._new_in_log("postgres").count(DEADLOCK):
+            yield f"PostgreSQL found {deadlocks} deadlocks: somebody does not keep the order of locks"
+
+    def _errors(self) -> Iterator[str]:
+        """The last error that each replica logged; no violation, but it may say how one came about."""
+        for name in self.stage.replicas:
+            logged = [line for line in self._new_in_log(name).splitlines() if ERROR in line]
+            yield from (f"({name} logged: …{line[-1_500:].decode(errors='replace')})" for line in logged[-1:])
+
+    def _new_in_log(self, name: str) -> bytes:
+        with self.stage.log(name).open("rb") as log:
+            log.seek(self._read.get(name, 0))
             new = log.read()
-        self._read_of_server_log += len(new)
-        if DEADLOCK in new:
-            yield f"PostgreSQL found {new.count(DEADLOCK)} deadlocks: somebody does not keep the order of locks"
+            self._read[name] = log.tell()
+        return new
 
     def _broken_promises(self, ledger: Ledger, rows: Sequence[Row]) -> Iterator[str]:
         """What was acknowledged must be in the log as it was said, and nothing that nobody said."""
@@ -126,7 +137,3 @@ def _difference(shown: pb.Profile, golden: pb.Profile) -> str:
         if one != other:
             return f"{field_.name} {str(one)[:200]!r} instead of {str(other)[:200]!r}"
     return "something else"
-
-
-def _tail(stage: Stage, name: str) -> str:
-    return stage.log(name).read_bytes()[-1500:].decode(errors="replace")
