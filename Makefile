@@ -29,8 +29,9 @@ protos: setup ## generate protos/gen from protos/portrait
 	@$(RUN) protos/generate.py
 test: setup ## every test; TESTS=tests/unit for some
 	@$(RUN) -m pytest $(TESTS)
-chaos: setup ## kill, stop, wipe and restart things under load
-	@$(RUN) -m pytest tests/chaos
+chaos: export ROUNDS ?= 200
+chaos: setup ## kill, stop, wipe and restart things under load; SEED=17 ROUNDS=1 for one round again
+	@$(RUN) -m pytest tests/chaos --capture=no
 bench: setup ## measure, a JSON object a line; BENCH=append for one
 	@$(RUN) -m tests.bench $(BENCH)
 

@@ -1,8 +1,8 @@
 """The reference consumer as a process: `python -m tests.support.reference_consumer`, told by its environment."""
 
-import asyncio
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ from libs.eventlog.ranges import Ranges
 from libs.eventlog.relay import Relay
 from libs.eventlog.service import Standing, log_services
 from libs.eventlog.silence import end_silent_appends
+from libs.eventlog.upkeep import Upkeep
 from libs.rpc.client import channel
 from libs.rpc.credentials import DevelopmentCredential
 from libs.rpc.server import serve
@@ -34,6 +35,8 @@ from libs.telemetry.traces import Traces
 from tests.support.reference_consumer.counts import CONSUMER, LOG, Counts
 from tests.support.reference_consumer.dying import Stage, dying
 from tests.support.reference_consumer.tables import prepare
+
+MESSAGE_ID_DAYS: Final = 7
 
 
 class ReferenceSettings(ServiceSettings):
@@ -85,18 +88,13 @@ async def live(life: Lifecycle, settings: ReferenceSettings) -> None:
         traces=traces,
     )
 
-    async def keep_covered() -> None:
-        while True:
-            await asyncio.sleep(60)
-            await ranges.cover(clock.now())
-
     relay = Relay(log, broker, PostgresSavedPositions(pool, LOG), metrics, traces, partitions=relaying)
     for held in leases:
         life.background(held.role, held.run())
     life.background("consumer", consumer.run())
     life.background("relay", relay.run())
     life.background("silence", end_silent_appends(pool))
-    life.background("ranges", keep_covered())
+    life.background("upkeep", Upkeep(pool, ranges, clock, MESSAGE_ID_DAYS, metrics).run())
 
     async def standings() -> Sequence[Standing]:
         return []

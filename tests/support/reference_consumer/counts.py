@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
-from portrait.log.v1 import event_pb2 as pb
-
 from libs.eventlog.database import Connection
-from libs.eventlog.event import Batch, Envelope, NewEvent
+from libs.eventlog.event import Batch, Envelope, NewEvent, Recorded
 from libs.eventlog.verdict import Done, Output, Park, Verdict
 
 LOG: Final = "counts"
@@ -45,16 +43,21 @@ class Counts:
         counts = {(tenant, key): count - added[tenant, key] for tenant, key, count in rows}
         outputs = []
         for partition, recorded in placed:
-            event = recorded.event
-            counts[event.tenant, event.key] += 1
-            outputs.append(Output(partition, recorded.position, _changed(event, counts[event.tenant, event.key])))
+            key = (recorded.event.tenant, recorded.event.key)
+            counts[key] += 1
+            outputs.append(Output(partition, recorded.position, _changed(partition, recorded, counts[key])))
         return Done(outputs)
 
 
-def _changed(cause: pb.Event, count: int) -> NewEvent:
-    """The same event whoever derives it: its id is a function of its cause."""
+def _changed(partition: int, recorded: Recorded, count: int) -> NewEvent:
+    """The same event whoever derives it: its id is a function of its cause.
+
+    Of the place of the cause too, because an id that was retracted may stand in the log again.
+    """
+    cause = recorded.event
     envelope = Envelope(
         tenant=cause.tenant, type="count_changed", mode=cause.mode, causation_id=cause.id, traceparent=cause.traceparent
     )
-    id_ = blake2b(cause.id, digest_size=16, person=b"count_changed").digest()
+    place = f"{partition} {recorded.position}".encode()
+    id_ = blake2b(cause.id + place, digest_size=16, person=b"count_changed").digest()
     return envelope.seal().event(id_, cause.key, cause.occurred_at_micros, str(count).encode())
