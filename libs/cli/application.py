@@ -19,6 +19,6 @@ def application() -> typer.Typer:
     app.add_typer(schema.COMMANDS.app, name="schema")
     app.add_typer(quarantine.COMMANDS.app, name="quarantine")
     app.add_typer(log.COMMANDS.app, name="log")
-    app.add_typer(projections.PROJECTIONS.app, name="projection")
+    app.add_typer(projections.COMMANDS.app, name="projection")
     app.add_typer(dead_letters.COMMANDS.app, name="dead-letter")
     return app

@@ -14,7 +14,7 @@ from libs.eventlog.dead_letters import PARKED_KEYS
 from libs.eventlog.event import Appended, NewEvent
 from libs.eventlog.lazy import LazyReader
 from libs.eventlog.projection import State
-from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
+from libs.eventlog.snapshots import Compacted, KeyOfTenant, SnapshotsGone, Stored
 from libs.runtime.clock import Timer
 from libs.runtime.errors import Unavailable
 from libs.telemetry.metrics import Metrics
@@ -30,7 +30,11 @@ BREATH_SECONDS: Final = 0.01
 
 MOST_COUNTS: Final = 2_000_000
 
-AWAY: Final = (*UNREACHABLE, Unavailable)
+AWAY: Final = (
+    *UNREACHABLE,
+    Unavailable,
+    SnapshotsGone,
+)  # of a version that was dropped, until this replica hears of it
 RETRY_SECONDS: Final = 1.0
 
 

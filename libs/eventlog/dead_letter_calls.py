@@ -1,7 +1,7 @@
 """The part of `ops.v1.Projections` that shows dead letters and mends them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
@@ -35,7 +35,7 @@ class DeadLetterCalls:
     """Answers for the dead letters of all projections of a service, of the calling tenant."""
 
     pool: asyncpg.Pool
-    menders: Sequence[Mender] = field(default=())
+    menders: Iterable[Mender] = ()
 
     async def list(self, request: pb.ListDeadLettersRequest) -> pb.ListDeadLettersResponse:
         """A page of letters, newest first."""

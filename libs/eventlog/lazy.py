@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic
 
 from libs.eventlog.log import KeyReader
-from libs.eventlog.projection import Folded, LazyProjection, State, fold, needs_refold, refold
+from libs.eventlog.projection import Folded, LazyProjection, State, bounded, fold, needs_refold, refold
 from libs.eventlog.snapshots import KeyOfTenant, Snapshots, Stored
 
 LONG_TAIL: Final = 64  # several times what compaction lets gather
@@ -45,6 +45,12 @@ class LazyReader(Generic[State]):
         events = await self.log.read_key(*key)
         await self.projection.prepare(events)
         return refold(self.projection, events, as_of=as_of, known_at=known_at)
+
+    async def refolded(self, key: KeyOfTenant, until: int) -> Folded[State]:
+        """State of a key from its whole log up to a position, as it may be stored."""
+        events = [recorded for recorded in await self.log.read_key(*key) if recorded.position <= until]
+        await self.projection.prepare(events)
+        return bounded(self.projection, refold(self.projection, events))
 
     async def state(self, key: KeyOfTenant, stored: Stored) -> Folded[State]:
         """The state of a key: its tail folded onto its snapshot, or its whole log folded again."""

@@ -1,14 +1,14 @@
 """The log and its snapshots in memory: for fast tests and simulation, under the same contract as PostgreSQL."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from portrait.log.v1 import event_pb2 as pb
 
 from libs.eventlog.event import Appended, Batch, NewEvent, Recorded, partition_of
 from libs.eventlog.horizons import LAG_EVENTS
-from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS
+from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS, Whole
 from libs.eventlog.memory_transaction import MemoryTransaction
 from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
 from libs.runtime.clock import Clock
@@ -100,6 +100,15 @@ class MemoryLog:
         )
         return [recorded for recorded in parsed if recorded.event.key == key and recorded.event.tenant == tenant]
 
+    async def keys_in_order(
+        self, partition: int, until: int, after: tuple[str, bytes] | None = None
+    ) -> AsyncGenerator[Whole, None]:
+        """See `BulkReader.keys_in_order`."""
+        for tenant, key in sorted(set(self.keys(partition, 0, until))):
+            if after is None or (tenant, key) > after:
+                events = [one for one in await self.read_key(tenant, key) if one.position <= until]
+                yield Whole(tenant, key, events)
+
     def keys(self, partition: int, after: int, until: int) -> list[KeyOfTenant]:
         """The key of every event of a stretch of a partition."""
         events = map(pb.Event.FromString, self._events[partition][after:until])
@@ -138,6 +147,10 @@ class MemorySnapshots:
     def row(self, key: KeyOfTenant) -> Compacted | None:
         """The snapshot of a key, if there is one."""
         return self._rows.get(key)
+
+    def stored(self) -> list[KeyOfTenant]:
+        """Keys that have a snapshot."""
+        return list(self._rows)
 
     def parked(self) -> list[KeyOfTenant]:
         """Keys whose snapshot stands still before an event."""

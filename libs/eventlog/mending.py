@@ -1,6 +1,6 @@
 """Mending: events that a projection could not fold are tried again in order, or given up with a reason."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -9,6 +9,7 @@ import asyncpg
 from libs.eventlog.compaction import Compactor
 from libs.eventlog.dead_letters import DeadLetters, Kind, Letter, PostgresDeadLetters
 from libs.eventlog.folding import Folding
+from libs.eventlog.living import LivingProjection
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.projection import State
 from libs.eventlog.retraction import retraction
@@ -145,13 +146,17 @@ class ConsumerMender(Generic[ConnectionT]):
 
 @dataclass(frozen=True, slots=True)
 class LazyMender(Generic[State]):
-    """Mends a lazy projection, whose letters are only the events that failed: what is behind them is in the log."""
+    """Mends a lazy projection, whose letters are only the events that failed: what is behind them is in the log.
+
+    `on_drop` tells the projection's other versions, from which the event is gone too.
+    """
 
     log_of: PostgresLog
     pool: asyncpg.Pool
     letters: PostgresDeadLetters
     compactor: Compactor[State]
     clock: Clock
+    on_drop: Callable[[Iterable[KeyOfTenant]], None] = lambda _: None
 
     @property
     def projection(self) -> str:
@@ -182,8 +187,24 @@ class LazyMender(Generic[State]):
                 taken_back = retraction(*dropping.key, [letter.position], dropping.why, self.clock.now())
                 await self.log_of.append_in(connection, [taken_back])
             dropped = await self.letters.at(connection, *dropping.place)
+        self.on_drop([dropping.key])
         await self.compactor.compact([dropping.key])
         return Mended(0, 0, await self.letters.failed(dropping.key), dropped)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionMenders(Generic[State]):
+    """A mender for each version of a lazy projection that is kept up at the moment."""
+
+    living: LivingProjection[State]
+    log_of: PostgresLog
+    pool: asyncpg.Pool
+    clock: Clock
+
+    def __iter__(self) -> Iterator[Mender]:
+        for one in self.living.living:
+            letters = PostgresDeadLetters(self.pool, one.version.name, self.log_of.name, self.clock)
+            yield LazyMender(self.log_of, self.pool, letters, one.compactor, self.clock, self.living.request)
 
 
 async def letter_to_drop(letters: DeadLetters[ConnectionT], connection: ConnectionT, dropping: Dropping) -> Letter:

@@ -1,6 +1,6 @@
 """The log in PostgreSQL: one transaction an append, gapless positions, and reads by partition or by key."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Final
@@ -11,11 +11,14 @@ from portrait.log.v1 import event_pb2 as pb
 from libs.eventlog.copy import DIGEST_OFFSET, LOG_COLUMNS, MESSAGE_ID_COLUMNS, log_rows, message_id_rows
 from libs.eventlog.database import Connection, reaching
 from libs.eventlog.event import Appended, Batch, NewEvent, Recorded, partition_of
-from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS
+from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS, Whole
 from libs.eventlog.ranges import Ranges
 from libs.runtime.clock import Clock
 
 KEY_PAGE: Final = 1_000
+
+BULK_EVENTS: Final = 2_000
+SORT_SECONDS: Final = 3_600.0  # a large partition is sorted before its first row comes
 
 Placed = list[tuple[int, int, NewEvent]]
 
@@ -47,6 +50,14 @@ _READ = """
 _READ_KEY = """
     SELECT position, recorded_at, event FROM log
     WHERE tenant = $1 AND key = $2 AND position > $3 ORDER BY position LIMIT $4"""
+
+# By bytes, as archives are sorted and as Python compares; the database's own collation may be any.
+_KEYS_IN_ORDER = """
+    SELECT tenant, key, position, recorded_at, event FROM log
+    WHERE partition = $1 AND position <= $2 AND (tenant COLLATE "C", key) > ($3, $4)
+    ORDER BY tenant COLLATE "C", key, position"""
+
+_BEFORE_ALL: Final = ("", bytes(16))
 
 
 class PostgresLog:
@@ -174,6 +185,24 @@ class PostgresLog:
                 break
             after = found[-1].position
         return found
+
+    async def keys_in_order(
+        self, partition: int, until: int, after: tuple[str, bytes] | None = None
+    ) -> AsyncGenerator[Whole, None]:
+        """See `BulkReader.keys_in_order`."""
+        parse = pb.Event.FromString
+        whole: Whole | None = None
+        async with self._pool.acquire() as connection, connection.transaction(readonly=True):
+            cursor = await connection.cursor(_KEYS_IN_ORDER, partition, until, *(after or _BEFORE_ALL))
+            while rows := await cursor.fetch(BULK_EVENTS, timeout=SORT_SECONDS):
+                for tenant, key, position, recorded_at, event in rows:
+                    if whole is None or key != whole.key or tenant != whole.tenant:
+                        if whole is not None:
+                            yield whole
+                        whole = Whole(tenant, key, [])
+                    whole.events.append(Recorded(position, recorded_at, parse(event)))
+        if whole is not None:
+            yield whole
 
 
 def recorded(rows: Iterable[asyncpg.Record]) -> list[Recorded]:

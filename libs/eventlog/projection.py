@@ -6,7 +6,8 @@ retraction, for now) is handled by folding the key's whole log again.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from hashlib import blake2b
+from typing import Any, Final, Generic, TypeVar
 
 from portrait.log.v1 import event_pb2 as pb
 
@@ -17,6 +18,9 @@ State = TypeVar("State")
 RETRACTED: Final = "retracted"
 
 Upcast = Callable[[bytes], bytes]
+
+Description = Mapping[str, Mapping[str, Any]]
+"""What a state says, for people: field → entry → JSON value; a field that is a single value has the entry ""."""
 
 
 async def _nothing_to_prepare(_: "Sequence[Recorded]") -> None:
@@ -41,8 +45,9 @@ class LazyProjection(Generic[State]):
     """A projection over a service's own log that writes nothing per event: a read folds the tail onto a snapshot.
 
     `evolve` and `combine` form a commutative monoid with `initial()` as identity. A state that is `overfull` is folded
-    anew from the whole log and bounded by `trim` before compaction stores it. `prepare` fetches what folding the events
-    given will look up.
+    anew from the whole log and bounded by `trim` before compaction stores it; `trimmed` says that it once was, so that
+    it is the same as another only after a refold. `prepare` fetches what folding the events given will look up.
+    Equal states have equal fingerprints (16 bytes, by default of the encoded state) and equal descriptions.
     """
 
     name: str
@@ -55,7 +60,20 @@ class LazyProjection(Generic[State]):
     decode: Callable[[bytes], State]
     overfull: Callable[[State], bool] = lambda _: False
     trim: Callable[[State], None] = lambda _: None
+    trimmed: Callable[[State], bool] = lambda _: False
     prepare: Callable[[Sequence[Recorded]], Awaitable[None]] = _nothing_to_prepare
+    fingerprint: Callable[[State], bytes] | None = None
+    describe: Callable[[State], Description] | None = None
+
+    def hash(self, state: State) -> bytes:
+        """The fingerprint of a state."""
+        if self.fingerprint is not None:
+            return self.fingerprint(state)
+        return blake2b(self.encode(state), digest_size=16).digest()
+
+    def describes(self, state: State) -> Description:
+        """What a state says."""
+        return self.describe(state) if self.describe is not None else {"state": {"": self.encode(state).hex()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +143,13 @@ def refold(
     if folded.parked is None and events:
         folded.position, folded.recorded_at = events[-1].position, events[-1].recorded_at
     return folded
+
+
+def bounded(projection: LazyProjection[State], refolded: Folded[State]) -> Folded[State]:
+    """What was folded from a key's whole log, as it may be stored."""
+    if projection.overfull(refolded.state):
+        projection.trim(refolded.state)
+    return refolded
 
 
 def needs_refold(tail: Sequence[Recorded]) -> bool:

@@ -1,8 +1,8 @@
 """`log.v1.Log` and `ops.v1.Projections`, for any service that owns a log."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 import grpc
@@ -14,8 +14,11 @@ from portrait.ops.v1 import projections_service_pb2_grpc as ops_rpc
 
 from libs.eventlog.dead_letter_calls import DeadLetterCalls
 from libs.eventlog.event import Batch, Recorded, partition_of
+from libs.eventlog.living import LivingProjection
 from libs.eventlog.log import Log
 from libs.eventlog.mending import Mender
+from libs.eventlog.rebuild_service import STATES, Rebuildable, RebuildMethods, time_on_wire
+from libs.eventlog.versions import Version
 from libs.rpc.caller import calling_tenant, current_caller
 from libs.rpc.server import Service
 from libs.runtime.errors import InvalidArgument
@@ -29,6 +32,13 @@ Consumed = Callable[[], Awaitable[dict[str, dict[int, int]]]]
 _COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters WHERE projection = $1 AND kind <> 'dropped'"
 
 
+class Kept(NamedTuple):
+    """A version of a lazy projection, and how many events of the keys that are due for compaction it lacks."""
+
+    version: Version
+    lag_events: int
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How a projection fares: `lag_events` in events, `lag_seconds` the age of the oldest of them."""
@@ -39,6 +49,26 @@ class Standing:
     log: str
     lag_events: int
     lag_seconds: float
+    versions: Sequence[Kept] = ()
+
+
+async def standing_of(living: LivingProjection[Any], log: str) -> Standing:
+    """How a lazy projection fares, with all its versions."""
+    compactors = {one.version.number: one.compactor for one in living.living}
+    active = living.active
+    kept = [
+        Kept(one, compactors[one.number].lag_events if one.number in compactors else 0)
+        for one in await living.versions.load()
+    ]
+    return Standing(
+        living.declared.name,
+        active.version.number,
+        ops_pb.PROJECTION_KIND_LAZY,
+        log,
+        active.compactor.lag_events,
+        active.compactor.lag_seconds,
+        kept,
+    )
 
 
 class LogService(log_rpc.LogServicer):
@@ -100,12 +130,17 @@ class LogService(log_rpc.LogServicer):
         )
 
 
-class ProjectionsService(ops_rpc.ProjectionsServicer):
-    """Shows how projections fare and what they could not fold, and mends that."""
+class ProjectionsService(RebuildMethods):
+    """Shows how projections fare and what they could not fold, mends that, and rebuilds them."""
 
     def __init__(
-        self, pool: asyncpg.Pool, standings: Callable[[], Awaitable[Sequence[Standing]]], menders: Sequence[Mender]
+        self,
+        pool: asyncpg.Pool,
+        standings: Callable[[], Awaitable[Sequence[Standing]]],
+        menders: Iterable[Mender],
+        rebuildable: Sequence[Rebuildable],
     ) -> None:
+        super().__init__(rebuildable)
         self._pool = pool
         self._standings = standings
         self._letters = DeadLetterCalls(pool, menders)
@@ -115,16 +150,34 @@ class ProjectionsService(ops_rpc.ProjectionsServicer):
     ) -> ops_pb.ListProjectionsResponse:
         response = ops_pb.ListProjectionsResponse()
         for one in await self._standings():
-            response.projections.add(
+            shown = response.projections.add(
                 name=one.name,
                 version=one.version,
                 kind=one.kind,
                 log=one.log,
                 lag_events=one.lag_events,
                 lag_seconds=one.lag_seconds,
-                dead_letters=await self._pool.fetchval(_COUNT_DEAD_LETTERS, one.name),
             )
+            for version, lag_events in one.versions:
+                kept = shown.versions.add(
+                    version=version.number,
+                    state=STATES[version.state],
+                    created_at=time_on_wire(version.created_at),
+                    lag_events=lag_events,
+                    dead_letters=await self._count(version.name),
+                    name=version.name,
+                )
+                if current_caller().platform:  # it names every tenant
+                    kept.meaning.update(version.meaning)
+                if version.number == one.version:
+                    shown.dead_letters = kept.dead_letters
+            if not one.versions:
+                shown.dead_letters = await self._count(one.name)
         return response
+
+    async def _count(self, projection: str) -> int:
+        letters: int = await self._pool.fetchval(_COUNT_DEAD_LETTERS, projection)
+        return letters
 
     async def ListDeadLetters(
         self, request: ops_pb.ListDeadLettersRequest, context: Context
@@ -152,7 +205,8 @@ def log_services(
     pool: asyncpg.Pool,
     standings: Callable[[], Awaitable[Sequence[Standing]]],
     consumed: Consumed = consumes_nothing,
-    menders: Sequence[Mender] = (),
+    menders: Iterable[Mender] = (),
+    rebuildable: Sequence[Rebuildable] = (),
 ) -> list[Service]:
     """The one line of wiring that serves a log and its projections."""
     return [
@@ -162,7 +216,7 @@ def log_services(
         Service(
             ops_pb.DESCRIPTOR.services_by_name["Projections"],
             ops_rpc.add_ProjectionsServicer_to_server,
-            ProjectionsService(pool, standings, menders),
+            ProjectionsService(pool, standings, menders, rebuildable),
         ),
     ]
 

@@ -1,17 +1,28 @@
 """Where a lazy projection keeps what it has folded: one row a key, with the tail of the log behind it."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import asyncpg
 import msgspec
 from portrait.log.v1 import event_pb2 as pb
 
+from libs.eventlog.database import Connection
 from libs.eventlog.event import Recorded, partition_of
 from libs.eventlog.log import LogReader
 from libs.eventlog.projection import Parked
 
 KeyOfTenant = tuple[str, bytes]
+
+_COLUMNS: Final = ("key", "tenant", "position", "recorded_at", "parked_position", "state")
+
+
+class SnapshotsGone(Exception):
+    """The version of the projection that these snapshots belong to was dropped."""
+
+    def __init__(self, projection: str) -> None:
+        super().__init__(f"{projection} was dropped")
+        self.projection = projection
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
@@ -98,12 +109,20 @@ class PostgresSnapshots:
     def __init__(self, pool: asyncpg.Pool, projection: str, table: str, log: LogReader) -> None:
         self._pool = pool
         self._projection = projection
-        self._log = log
+        self.table = table
+        self.log = log
         self._load, self._insert, self._update = (sql.format(table=table) for sql in (_LOAD, _INSERT, _UPDATE))
 
     async def load(self, keys: Sequence[KeyOfTenant]) -> list[Stored]:
-        """See `Snapshots.load`."""
-        rows = await self._pool.fetch(self._load, [tenant for tenant, _ in keys], [key for _, key in keys])
+        """See `Snapshots.load`; raises `SnapshotsGone`."""
+        return await self.load_in(self._pool, keys)
+
+    async def load_in(self, connection: Connection | asyncpg.Pool, keys: Sequence[KeyOfTenant]) -> list[Stored]:
+        """The same within a transaction of the caller's."""
+        try:
+            rows = await connection.fetch(self._load, [tenant for tenant, _ in keys], [key for _, key in keys])
+        except asyncpg.UndefinedTableError:
+            raise SnapshotsGone(self._projection) from None
         parse = pb.Event.FromString
         return [
             Stored(
@@ -148,18 +167,26 @@ class PostgresSnapshots:
             # Only who wrote a snapshot knows what became of it: letters of the others would outlive their cause.
             healed = [key for key, parked in was_parked.items() if parked]
             if healed:
-                await connection.execute(_UNPARK, self._projection, self._log.name, healed)
+                await connection.execute(_UNPARK, self._projection, self.log.name, healed)
             await self._park(connection, [one for one in ordered if one.key in was_parked])
         return len(was_parked)
 
-    async def _park(self, connection: asyncpg.pool.PoolConnectionProxy, compacted: Sequence[Compacted]) -> None:
+    async def fill(self, connection: Connection, compacted: Sequence[Compacted]) -> None:
+        """Write the first snapshots of keys, in bulk, within the caller's transaction."""
+        rows = [
+            (one.key, one.tenant, one.position, one.recorded_at, _parked_position(one), one.state) for one in compacted
+        ]
+        await connection.copy_records_to_table(self.table, records=rows, columns=_COLUMNS)
+        await self._park(connection, compacted)
+
+    async def _park(self, connection: Connection, compacted: Sequence[Compacted]) -> None:
         parked = [(one, one.parked) for one in compacted if one.parked is not None]
         if parked:
             await connection.execute(
                 _PARK,
                 self._projection,
-                self._log.name,
-                [partition_of(one.key, self._log.partitions) for one, _ in parked],
+                self.log.name,
+                [partition_of(one.key, self.log.partitions) for one, _ in parked],
                 [letter.recorded.position for _, letter in parked],
                 [one.tenant for one, _ in parked],
                 [one.key for one, _ in parked],

@@ -1,6 +1,10 @@
 """Tables of a log, for the migrations of the service that owns it."""
 
+from typing import Final
+
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, Uuid, text
+
+SNAPSHOT_STORAGE: Final = {"fillfactor": "80", "toast_tuple_target": "8160"}
 
 
 def log_tables(metadata: MetaData) -> None:
@@ -62,7 +66,7 @@ def projection_tables(metadata: MetaData, snapshots: str) -> None:
         Column("recorded_at", BigInteger, nullable=False),
         Column("parked_position", BigInteger),
         Column("state", LargeBinary, nullable=False),
-        postgresql_with={"fillfactor": "80", "toast_tuple_target": "8160"},
+        postgresql_with=SNAPSHOT_STORAGE,
     )
     if "projection_horizons" in metadata.tables:
         return

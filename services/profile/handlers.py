@@ -11,8 +11,8 @@ import msgspec
 from portrait.log.v1 import event_pb2 as log_pb
 
 from libs.eventlog.append import Appender
-from libs.eventlog.compaction import Compactor
 from libs.eventlog.event import Appended, Envelope, NewEvent, uuid7
+from libs.eventlog.living import LivingProjection
 from libs.eventlog.retraction import retraction
 from libs.people.anchor import Anchoring
 from libs.people.identifiers import DEFAULT_RULES
@@ -211,7 +211,7 @@ class Retracting:
 
     pool: asyncpg.Pool
     appender: Appender
-    compactor: Compactor[Portrait]
+    living: LivingProjection[Portrait]
     clock: Clock
 
     async def message(self, tenant: str, event_id: bytes, message_id: str) -> int:
@@ -239,5 +239,5 @@ class Retracting:
         ]
         await self.appender.append(events)
         await self.pool.execute(_FORGET, tenant, [row["event_id"] for row in rows], [row["position"] for row in rows])
-        self.compactor.request((tenant, key) for key in positions)
+        self.living.request((tenant, key) for key in positions)
         return len(rows)

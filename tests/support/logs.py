@@ -162,6 +162,8 @@ async def log_database(shared_pool: asyncpg.Pool) -> Database:
     async with shared_pool.acquire() as connection, connection.transaction():
         for row in await connection.fetch("DELETE FROM log_ranges RETURNING name"):
             await connection.execute(f"DROP TABLE {row['name']}")
+        for row in await connection.fetch("SELECT snapshots FROM projection_versions WHERE version > 1"):
+            await connection.execute(f"DROP TABLE IF EXISTS {row['snapshots']}")
         await connection.execute("UPDATE log_heads SET position = 0, recorded_at = 0")
         for table in metadata.tables.keys() - {"log", "log_heads", "log_ranges"}:
             await connection.execute(f"DELETE FROM {table}")

@@ -199,8 +199,9 @@ async def list_projections(_: Client, other: Client, customer: Customer) -> None
     tells_nothing(customer, [answer])
     assert {field.name for field in ops_pb.Projection.DESCRIPTOR.fields} == {
         *("name", "version", "kind", "log"),
-        *("lag_events", "lag_seconds", "dead_letters"),
+        *("lag_events", "lag_seconds", "dead_letters", "versions"),
     }, "a service's own standing, which is no tenant's"
+    assert not any(version.HasField("meaning") for one in answer.projections for version in one.versions)
 
 
 async def list_dead_letters(demo: Client, other: Client, customer: Customer) -> None:
@@ -227,6 +228,16 @@ async def drop_dead_letter(demo: Client, other: Client, customer: Customer) -> N
     await list_dead_letters(demo, other, customer)
 
 
+def platforms_alone(method: str, request: Message) -> Check:
+    """What concerns the people of all tenants no tenant may do."""
+
+    async def check(_: Client, other: Client, __: Customer) -> None:
+        why = await refused(getattr(other.projections, method)(request))
+        assert (why.code, why.reason) == ("PERMISSION_DENIED", "PERMISSION_DENIED")
+
+    return check
+
+
 CHECKS: Final[dict[str, Check]] = {
     "portrait.profile.v1.Collector/Collect": collect,
     "portrait.profile.v1.Collector/CollectStream": collect_stream,
@@ -248,6 +259,17 @@ CHECKS: Final[dict[str, Check]] = {
     "portrait.ops.v1.Projections/ListDeadLetters": list_dead_letters,
     "portrait.ops.v1.Projections/RetryDeadLetter": retry_dead_letter,
     "portrait.ops.v1.Projections/DropDeadLetter": drop_dead_letter,
+    **{
+        f"portrait.ops.v1.Projections/{method}": platforms_alone(method, request)
+        for method, request in {
+            "StartRebuild": ops_pb.StartRebuildRequest(projection="portraits"),
+            "GetRebuild": ops_pb.GetRebuildRequest(projection="portraits"),
+            "CancelRebuild": ops_pb.CancelRebuildRequest(projection="portraits", version=1),
+            "DiffRebuild": ops_pb.DiffRebuildRequest(projection="portraits"),
+            "SwitchProjection": ops_pb.SwitchProjectionRequest(projection="portraits", version=1),
+            "RetireProjection": ops_pb.RetireProjectionRequest(projection="portraits", version=1),
+        }.items()
+    },
 }
 """What another tenant gets out of each method: nothing. New methods fail the test below until they stand here."""
 

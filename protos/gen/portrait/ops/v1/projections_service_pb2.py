@@ -23,11 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from portrait.log.v1 import event_pb2 as portrait_dot_log_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)portrait/ops/v1/projections_service.proto\x12\x0fportrait.ops.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bportrait/log/v1/event.proto\"\xa6\x01\n\nProjection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12-\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.portrait.ops.v1.ProjectionKind\x12\x0b\n\x03log\x18\x04 \x01(\t\x12\x12\n\nlag_events\x18\x05 \x01(\x04\x12\x13\n\x0blag_seconds\x18\x06 \x01(\x01\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x07 \x01(\x04\"\x18\n\x16ListProjectionsRequest\"K\n\x17ListProjectionsResponse\x12\x30\n\x0bprojections\x18\x01 \x03(\x0b\x32\x1b.portrait.ops.v1.Projection\"\x98\x01\n\x16ListDeadLettersRequest\x12\x1c\n\nprojection\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x17\n\x03key\x18\x04 \x01(\x0c\x42\n\xbaH\x07z\x02h\x10\xd8\x01\x01\x12\x14\n\x0cshow_dropped\x18\x05 \x01(\x08\"e\n\x17ListDeadLettersResponse\x12\x31\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1b.portrait.ops.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc0\x02\n\nDeadLetter\x12\x12\n\nprojection\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12+\n\x08position\x18\x03 \x01(\x0b\x32\x19.portrait.log.v1.Position\x12\r\n\x05\x63\x61use\x18\x04 \x01(\t\x12-\n\tparked_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05\x65vent\x18\x06 \x01(\x0b\x32\x16.portrait.log.v1.Event\x12-\n\x04kind\x18\x07 \x01(\x0e\x32\x1f.portrait.ops.v1.DeadLetterKind\x12\x0b\n\x03log\x18\x08 \x01(\t\x12.\n\ndropped_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64ropped_why\x18\n \x01(\t\"e\n\x16RetryDeadLetterRequest\x12\x1e\n\nprojection\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x14\n\x03key\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x15\n\x03log\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"g\n\x17RetryDeadLetterResponse\x12\x0e\n\x06\x66olded\x18\x01 \x01(\x04\x12\x0f\n\x07waiting\x18\x02 \x01(\x04\x12+\n\x06\x66\x61iled\x18\x03 \x01(\x0b\x32\x1b.portrait.ops.v1.DeadLetter\"\xd3\x01\n\x15\x44ropDeadLetterRequest\x12\x1e\n\nprojection\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x14\n\x03key\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x15\n\x03log\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x33\n\x08position\x18\x04 \x01(\x0b\x32\x19.portrait.log.v1.PositionB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x06reason\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x1c\n\nrequest_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\"\x94\x01\n\x16\x44ropDeadLetterResponse\x12,\n\x07\x64ropped\x18\x01 \x01(\x0b\x32\x1b.portrait.ops.v1.DeadLetter\x12\x0e\n\x06\x66olded\x18\x02 \x01(\x04\x12\x0f\n\x07waiting\x18\x03 \x01(\x04\x12+\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x1b.portrait.ops.v1.DeadLetter*i\n\x0eProjectionKind\x12\x1f\n\x1bPROJECTION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14PROJECTION_KIND_LAZY\x10\x01\x12\x1c\n\x18PROJECTION_KIND_CONSUMER\x10\x02*\x8b\x01\n\x0e\x44\x65\x61\x64LetterKind\x12 \n\x1c\x44\x45\x41\x44_LETTER_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45\x41\x44_LETTER_KIND_FAILED\x10\x01\x12\x1c\n\x18\x44\x45\x41\x44_LETTER_KIND_WAITING\x10\x02\x12\x1c\n\x18\x44\x45\x41\x44_LETTER_KIND_DROPPED\x10\x03\x32\xa2\x03\n\x0bProjections\x12\x64\n\x0fListProjections\x12\'.portrait.ops.v1.ListProjectionsRequest\x1a(.portrait.ops.v1.ListProjectionsResponse\x12\x64\n\x0fListDeadLetters\x12\'.portrait.ops.v1.ListDeadLettersRequest\x1a(.portrait.ops.v1.ListDeadLettersResponse\x12\x64\n\x0fRetryDeadLetter\x12\'.portrait.ops.v1.RetryDeadLetterRequest\x1a(.portrait.ops.v1.RetryDeadLetterResponse\x12\x61\n\x0e\x44ropDeadLetter\x12&.portrait.ops.v1.DropDeadLetterRequest\x1a\'.portrait.ops.v1.DropDeadLetterResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)portrait/ops/v1/projections_service.proto\x12\x0fportrait.ops.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bportrait/log/v1/event.proto\"\xdc\x01\n\nProjection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12-\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.portrait.ops.v1.ProjectionKind\x12\x0b\n\x03log\x18\x04 \x01(\t\x12\x12\n\nlag_events\x18\x05 \x01(\x04\x12\x13\n\x0blag_seconds\x18\x06 \x01(\x01\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x07 \x01(\x04\x12\x34\n\x08versions\x18\x08 \x03(\x0b\x32\".portrait.ops.v1.ProjectionVersion\"\xe4\x01\n\x11ProjectionVersion\x12\x0f\n\x07version\x18\x01 \x01(\r\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.portrait.ops.v1.VersionState\x12(\n\x07meaning\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlag_events\x18\x05 \x01(\x04\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x06 \x01(\x04\x12\x0c\n\x04name\x18\x07 \x01(\t\"\x18\n\x16ListProjectionsRequest\"K\n\x17ListProjectionsResponse\x12\x30\n\x0bprojections\x18\x01 \x03(\x0b\x32\x1b.portrait.ops.v1.Projection\"\x98\x01\n\x16ListDeadLettersRequest\x12\x1c\n\nprojection\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x17\n\x03key\x18\x04 \x01(\x0c\x42\n\xbaH\x07z\x02h\x10\xd8\x01\x01\x12\x14\n\x0cshow_dropped\x18\x05 \x01(\x08\"e\n\x17ListDeadLettersResponse\x12\x31\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1b.portrait.ops.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc0\x02\n\nDeadLetter\x12\x12\n\nprojection\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12+\n\x08position\x18\x03 \x01(\x0b\x32\x19.portrait.log.v1.Position\x12\r\n\x05\x63\x61use\x18\x04 \x01(\t\x12-\n\tparked_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05\x65vent\x18\x06 \x01(\x0b\x32\x16.portrait.log.v1.Event\x12-\n\x04kind\x18\x07 \x01(\x0e\x32\x1f.portrait.ops.v1.DeadLetterKind\x12\x0b\n\x03log\x18\x08 \x01(\t\x12.\n\ndropped_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64ropped_why\x18\n \x01(\t\"e\n\x16RetryDeadLetterRequest\x12\x1e\n\nprojection\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x14\n\x03key\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x15\n\x03log\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"g\n\x17RetryDeadLetterResponse\x12\x0e\n\x06\x66olded\x18\x01 \x01(\x04\x12\x0f\n\x07waiting\x18\x02 \x01(\x04\x12+\n\x06\x66\x61iled\x18\x03 \x01(\x0b\x32\x1b.portrait.ops.v1.DeadLetter\"\xd3\x01\n\x15\x44ropDeadLetterRequest\x12\x1e\n\nprojection\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x14\n\x03key\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x15\n\x03log\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x33\n\x08position\x18\x04 \x01(\x0b\x32\x19.portrait.log.v1.PositionB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x06reason\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x1c\n\nrequest_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\"\x94\x01\n\x16\x44ropDeadLetterResponse\x12,\n\x07\x64ropped\x18\x01 \x01(\x0b\x32\x1b.portrait.ops.v1.DeadLetter\x12\x0e\n\x06\x66olded\x18\x02 \x01(\x04\x12\x0f\n\x07waiting\x18\x03 \x01(\x04\x12+\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x1b.portrait.ops.v1.DeadLetter\"\x84\x01\n\x13StartRebuildRequest\x12\x1e\n\nprojection\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1c\n\nrequest_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x18\n\x07workers\x18\x03 \x01(\rB\x07\xbaH\x04*\x02\x18 \x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"R\n\x14StartRebuildResponse\x12)\n\x07rebuild\x18\x01 \x01(\x0b\x32\x18.portrait.ops.v1.Rebuild\x12\x0f\n\x07\x63hanges\x18\x02 \x03(\t\"D\n\x11GetRebuildRequest\x12\x1e\n\nprojection\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x0f\n\x07version\x18\x02 \x01(\r\"?\n\x12GetRebuildResponse\x12)\n\x07rebuild\x18\x01 \x01(\x0b\x32\x18.portrait.ops.v1.Rebuild\"P\n\x14\x43\x61ncelRebuildRequest\x12\x1e\n\nprojection\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\rB\x07\xbaH\x04*\x02(\x01\"B\n\x15\x43\x61ncelRebuildResponse\x12)\n\x07rebuild\x18\x01 \x01(\x0b\x32\x18.portrait.ops.v1.Rebuild\"\x8e\x03\n\x07Rebuild\x12\x12\n\nprojection\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x0f\n\x07\x61gainst\x18\x03 \x01(\r\x12,\n\x05phase\x18\x04 \x01(\x0e\x32\x1d.portrait.ops.v1.RebuildPhase\x12\x0f\n\x07running\x18\x05 \x01(\x08\x12.\n\nstarted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65vents\x18\x08 \x01(\x04\x12\x15\n\revents_wanted\x18\t \x01(\x04\x12\x0c\n\x04keys\x18\n \x01(\x04\x12\x15\n\rkeys_compared\x18\x0b \x01(\x04\x12\x19\n\x11\x65vents_per_second\x18\x0c \x01(\x01\x12\'\n\x04left\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07workers\x18\x0e \x01(\r\x12\x0f\n\x07trouble\x18\x0f \x01(\t\"\x8f\x01\n\x12\x44iffRebuildRequest\x12\x1e\n\nprojection\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x15\n\rcompare_again\x18\x03 \x01(\x08\x12\x1d\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x12\n\npage_token\x18\x05 \x01(\t\"\xb7\x02\n\x13\x44iffRebuildResponse\x12)\n\x07rebuild\x18\x01 \x01(\x0b\x32\x18.portrait.ops.v1.Rebuild\x12\x0c\n\x04keys\x18\x02 \x01(\x04\x12\x11\n\tdiffering\x18\x03 \x01(\x04\x12\x30\n\x06\x66ields\x18\x04 \x03(\x0b\x32 .portrait.ops.v1.FieldDifference\x12\x13\n\x0bhash_before\x18\x05 \x01(\t\x12\x12\n\nhash_after\x18\x06 \x01(\t\x12\x15\n\rparked_before\x18\x07 \x01(\x04\x12\x14\n\x0cparked_after\x18\x08 \x01(\x04\x12\x33\n\x0b\x64ifferences\x18\t \x03(\x0b\x32\x1e.portrait.ops.v1.KeyDifference\x12\x17\n\x0fnext_page_token\x18\n \x01(\t\".\n\x0f\x46ieldDifference\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04keys\x18\x02 \x01(\x04\"\x9a\x01\n\rKeyDifference\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12+\n\x08position\x18\x03 \x01(\x0b\x32\x19.portrait.log.v1.Position\x12\x31\n\x07\x63hanges\x18\x04 \x03(\x0b\x32 .portrait.ops.v1.EntryDifference\x12\x0c\n\x04more\x18\x05 \x01(\x04\"~\n\x0f\x45ntryDifference\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05\x65ntry\x18\x02 \x01(\t\x12&\n\x06\x62\x65\x66ore\x18\x03 \x01(\x0b\x32\x16.google.protobuf.Value\x12%\n\x05\x61\x66ter\x18\x04 \x01(\x0b\x32\x16.google.protobuf.Value\"q\n\x17SwitchProjectionRequest\x12\x1e\n\nprojection\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x1c\n\nrequest_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"9\n\x18SwitchProjectionResponse\x12\x0e\n\x06\x62\x65\x66ore\x18\x01 \x01(\r\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\r\"S\n\x17RetireProjectionRequest\x12\x1e\n\nprojection\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\rB\x07\xbaH\x04*\x02(\x01\"\x1a\n\x18RetireProjectionResponse*i\n\x0eProjectionKind\x12\x1f\n\x1bPROJECTION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14PROJECTION_KIND_LAZY\x10\x01\x12\x1c\n\x18PROJECTION_KIND_CONSUMER\x10\x02*\x99\x01\n\x0cVersionState\x12\x1d\n\x19VERSION_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16VERSION_STATE_BUILDING\x10\x01\x12\x1b\n\x17VERSION_STATE_COMPARING\x10\x02\x12\x17\n\x13VERSION_STATE_READY\x10\x03\x12\x18\n\x14VERSION_STATE_ACTIVE\x10\x04*\x8b\x01\n\x0e\x44\x65\x61\x64LetterKind\x12 \n\x1c\x44\x45\x41\x44_LETTER_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45\x41\x44_LETTER_KIND_FAILED\x10\x01\x12\x1c\n\x18\x44\x45\x41\x44_LETTER_KIND_WAITING\x10\x02\x12\x1c\n\x18\x44\x45\x41\x44_LETTER_KIND_DROPPED\x10\x03*\x96\x01\n\x0cRebuildPhase\x12\x1d\n\x19REBUILD_PHASE_UNSPECIFIED\x10\x00\x12\x17\n\x13REBUILD_PHASE_BUILD\x10\x01\x12\x19\n\x15REBUILD_PHASE_COMPARE\x10\x02\x12\x16\n\x12REBUILD_PHASE_DONE\x10\x03\x12\x1b\n\x17REBUILD_PHASE_CANCELLED\x10\x04\x32\xe2\x07\n\x0bProjections\x12\x64\n\x0fListProjections\x12\'.portrait.ops.v1.ListProjectionsRequest\x1a(.portrait.ops.v1.ListProjectionsResponse\x12\x64\n\x0fListDeadLetters\x12\'.portrait.ops.v1.ListDeadLettersRequest\x1a(.portrait.ops.v1.ListDeadLettersResponse\x12\x64\n\x0fRetryDeadLetter\x12\'.portrait.ops.v1.RetryDeadLetterRequest\x1a(.portrait.ops.v1.RetryDeadLetterResponse\x12\x61\n\x0e\x44ropDeadLetter\x12&.portrait.ops.v1.DropDeadLetterRequest\x1a\'.portrait.ops.v1.DropDeadLetterResponse\x12[\n\x0cStartRebuild\x12$.portrait.ops.v1.StartRebuildRequest\x1a%.portrait.ops.v1.StartRebuildResponse\x12U\n\nGetRebuild\x12\".portrait.ops.v1.GetRebuildRequest\x1a#.portrait.ops.v1.GetRebuildResponse\x12^\n\rCancelRebuild\x12%.portrait.ops.v1.CancelRebuildRequest\x1a&.portrait.ops.v1.CancelRebuildResponse\x12X\n\x0b\x44iffRebuild\x12#.portrait.ops.v1.DiffRebuildRequest\x1a$.portrait.ops.v1.DiffRebuildResponse\x12g\n\x10SwitchProjection\x12(.portrait.ops.v1.SwitchProjectionRequest\x1a).portrait.ops.v1.SwitchProjectionResponse\x12g\n\x10RetireProjection\x12(.portrait.ops.v1.RetireProjectionRequest\x1a).portrait.ops.v1.RetireProjectionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,30 +60,94 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DROPDEADLETTERREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
   _globals['_DROPDEADLETTERREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_DROPDEADLETTERREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003(\200\001'
-  _globals['_PROJECTIONKIND']._serialized_start=1579
-  _globals['_PROJECTIONKIND']._serialized_end=1684
-  _globals['_DEADLETTERKIND']._serialized_start=1687
-  _globals['_DEADLETTERKIND']._serialized_end=1826
-  _globals['_PROJECTION']._serialized_start=154
-  _globals['_PROJECTION']._serialized_end=320
-  _globals['_LISTPROJECTIONSREQUEST']._serialized_start=322
-  _globals['_LISTPROJECTIONSREQUEST']._serialized_end=346
-  _globals['_LISTPROJECTIONSRESPONSE']._serialized_start=348
-  _globals['_LISTPROJECTIONSRESPONSE']._serialized_end=423
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=426
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=578
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=580
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=681
-  _globals['_DEADLETTER']._serialized_start=684
-  _globals['_DEADLETTER']._serialized_end=1004
-  _globals['_RETRYDEADLETTERREQUEST']._serialized_start=1006
-  _globals['_RETRYDEADLETTERREQUEST']._serialized_end=1107
-  _globals['_RETRYDEADLETTERRESPONSE']._serialized_start=1109
-  _globals['_RETRYDEADLETTERRESPONSE']._serialized_end=1212
-  _globals['_DROPDEADLETTERREQUEST']._serialized_start=1215
-  _globals['_DROPDEADLETTERREQUEST']._serialized_end=1426
-  _globals['_DROPDEADLETTERRESPONSE']._serialized_start=1429
-  _globals['_DROPDEADLETTERRESPONSE']._serialized_end=1577
-  _globals['_PROJECTIONS']._serialized_start=1829
-  _globals['_PROJECTIONS']._serialized_end=2247
+  _globals['_STARTREBUILDREQUEST'].fields_by_name['projection']._loaded_options = None
+  _globals['_STARTREBUILDREQUEST'].fields_by_name['projection']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_STARTREBUILDREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_STARTREBUILDREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_STARTREBUILDREQUEST'].fields_by_name['workers']._loaded_options = None
+  _globals['_STARTREBUILDREQUEST'].fields_by_name['workers']._serialized_options = b'\272H\004*\002\030 '
+  _globals['_GETREBUILDREQUEST'].fields_by_name['projection']._loaded_options = None
+  _globals['_GETREBUILDREQUEST'].fields_by_name['projection']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_CANCELREBUILDREQUEST'].fields_by_name['projection']._loaded_options = None
+  _globals['_CANCELREBUILDREQUEST'].fields_by_name['projection']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_CANCELREBUILDREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_CANCELREBUILDREQUEST'].fields_by_name['version']._serialized_options = b'\272H\004*\002(\001'
+  _globals['_DIFFREBUILDREQUEST'].fields_by_name['projection']._loaded_options = None
+  _globals['_DIFFREBUILDREQUEST'].fields_by_name['projection']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_DIFFREBUILDREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_DIFFREBUILDREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_SWITCHPROJECTIONREQUEST'].fields_by_name['projection']._loaded_options = None
+  _globals['_SWITCHPROJECTIONREQUEST'].fields_by_name['projection']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_SWITCHPROJECTIONREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_SWITCHPROJECTIONREQUEST'].fields_by_name['version']._serialized_options = b'\272H\004*\002(\001'
+  _globals['_SWITCHPROJECTIONREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SWITCHPROJECTIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_RETIREPROJECTIONREQUEST'].fields_by_name['projection']._loaded_options = None
+  _globals['_RETIREPROJECTIONREQUEST'].fields_by_name['projection']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_RETIREPROJECTIONREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_RETIREPROJECTIONREQUEST'].fields_by_name['version']._serialized_options = b'\272H\004*\002(\001'
+  _globals['_PROJECTIONKIND']._serialized_start=3911
+  _globals['_PROJECTIONKIND']._serialized_end=4016
+  _globals['_VERSIONSTATE']._serialized_start=4019
+  _globals['_VERSIONSTATE']._serialized_end=4172
+  _globals['_DEADLETTERKIND']._serialized_start=4175
+  _globals['_DEADLETTERKIND']._serialized_end=4314
+  _globals['_REBUILDPHASE']._serialized_start=4317
+  _globals['_REBUILDPHASE']._serialized_end=4467
+  _globals['_PROJECTION']._serialized_start=216
+  _globals['_PROJECTION']._serialized_end=436
+  _globals['_PROJECTIONVERSION']._serialized_start=439
+  _globals['_PROJECTIONVERSION']._serialized_end=667
+  _globals['_LISTPROJECTIONSREQUEST']._serialized_start=669
+  _globals['_LISTPROJECTIONSREQUEST']._serialized_end=693
+  _globals['_LISTPROJECTIONSRESPONSE']._serialized_start=695
+  _globals['_LISTPROJECTIONSRESPONSE']._serialized_end=770
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=773
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=925
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=927
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=1028
+  _globals['_DEADLETTER']._serialized_start=1031
+  _globals['_DEADLETTER']._serialized_end=1351
+  _globals['_RETRYDEADLETTERREQUEST']._serialized_start=1353
+  _globals['_RETRYDEADLETTERREQUEST']._serialized_end=1454
+  _globals['_RETRYDEADLETTERRESPONSE']._serialized_start=1456
+  _globals['_RETRYDEADLETTERRESPONSE']._serialized_end=1559
+  _globals['_DROPDEADLETTERREQUEST']._serialized_start=1562
+  _globals['_DROPDEADLETTERREQUEST']._serialized_end=1773
+  _globals['_DROPDEADLETTERRESPONSE']._serialized_start=1776
+  _globals['_DROPDEADLETTERRESPONSE']._serialized_end=1924
+  _globals['_STARTREBUILDREQUEST']._serialized_start=1927
+  _globals['_STARTREBUILDREQUEST']._serialized_end=2059
+  _globals['_STARTREBUILDRESPONSE']._serialized_start=2061
+  _globals['_STARTREBUILDRESPONSE']._serialized_end=2143
+  _globals['_GETREBUILDREQUEST']._serialized_start=2145
+  _globals['_GETREBUILDREQUEST']._serialized_end=2213
+  _globals['_GETREBUILDRESPONSE']._serialized_start=2215
+  _globals['_GETREBUILDRESPONSE']._serialized_end=2278
+  _globals['_CANCELREBUILDREQUEST']._serialized_start=2280
+  _globals['_CANCELREBUILDREQUEST']._serialized_end=2360
+  _globals['_CANCELREBUILDRESPONSE']._serialized_start=2362
+  _globals['_CANCELREBUILDRESPONSE']._serialized_end=2428
+  _globals['_REBUILD']._serialized_start=2431
+  _globals['_REBUILD']._serialized_end=2829
+  _globals['_DIFFREBUILDREQUEST']._serialized_start=2832
+  _globals['_DIFFREBUILDREQUEST']._serialized_end=2975
+  _globals['_DIFFREBUILDRESPONSE']._serialized_start=2978
+  _globals['_DIFFREBUILDRESPONSE']._serialized_end=3289
+  _globals['_FIELDDIFFERENCE']._serialized_start=3291
+  _globals['_FIELDDIFFERENCE']._serialized_end=3337
+  _globals['_KEYDIFFERENCE']._serialized_start=3340
+  _globals['_KEYDIFFERENCE']._serialized_end=3494
+  _globals['_ENTRYDIFFERENCE']._serialized_start=3496
+  _globals['_ENTRYDIFFERENCE']._serialized_end=3622
+  _globals['_SWITCHPROJECTIONREQUEST']._serialized_start=3624
+  _globals['_SWITCHPROJECTIONREQUEST']._serialized_end=3737
+  _globals['_SWITCHPROJECTIONRESPONSE']._serialized_start=3739
+  _globals['_SWITCHPROJECTIONRESPONSE']._serialized_end=3796
+  _globals['_RETIREPROJECTIONREQUEST']._serialized_start=3798
+  _globals['_RETIREPROJECTIONREQUEST']._serialized_end=3881
+  _globals['_RETIREPROJECTIONRESPONSE']._serialized_start=3883
+  _globals['_RETIREPROJECTIONRESPONSE']._serialized_end=3909
+  _globals['_PROJECTIONS']._serialized_start=4470
+  _globals['_PROJECTIONS']._serialized_end=5464
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,36 @@ class ProjectionsStub:
                 request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterRequest.SerializeToString,
                 response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterResponse.FromString,
                 _registered_method=True)
+        self.StartRebuild = channel.unary_unary(
+                '/portrait.ops.v1.Projections/StartRebuild',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.StartRebuildRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.StartRebuildResponse.FromString,
+                _registered_method=True)
+        self.GetRebuild = channel.unary_unary(
+                '/portrait.ops.v1.Projections/GetRebuild',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.GetRebuildRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.GetRebuildResponse.FromString,
+                _registered_method=True)
+        self.CancelRebuild = channel.unary_unary(
+                '/portrait.ops.v1.Projections/CancelRebuild',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.CancelRebuildRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.CancelRebuildResponse.FromString,
+                _registered_method=True)
+        self.DiffRebuild = channel.unary_unary(
+                '/portrait.ops.v1.Projections/DiffRebuild',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DiffRebuildRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DiffRebuildResponse.FromString,
+                _registered_method=True)
+        self.SwitchProjection = channel.unary_unary(
+                '/portrait.ops.v1.Projections/SwitchProjection',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.SwitchProjectionRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.SwitchProjectionResponse.FromString,
+                _registered_method=True)
+        self.RetireProjection = channel.unary_unary(
+                '/portrait.ops.v1.Projections/RetireProjection',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetireProjectionRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetireProjectionResponse.FromString,
+                _registered_method=True)
 
 
 class ProjectionsServicer:
@@ -89,6 +119,48 @@ class ProjectionsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartRebuild(self, request, context):
+        """Begins a new version of a projection beside the one that is read: today's meaning, folded from the whole log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRebuild(self, request, context):
+        """Tells how a rebuild stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelRebuild(self, request, context):
+        """Gives a rebuild up and drops what it has made; of one whose version is ready, stops comparing anew.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiffRebuild(self, request, context):
+        """Tells how the new version differs from the one that it was built beside: counts, hashes, fields, and some people.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SwitchProjection(self, request, context):
+        """Lets another version be read, at once and in one transaction; the same call switches back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireProjection(self, request, context):
+        """Drops a version that is not read. Until then it is kept up, so that switching to it is instant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProjectionsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +183,36 @@ def add_ProjectionsServicer_to_server(servicer, server):
                     servicer.DropDeadLetter,
                     request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterRequest.FromString,
                     response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterResponse.SerializeToString,
+            ),
+            'StartRebuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartRebuild,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.StartRebuildRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.StartRebuildResponse.SerializeToString,
+            ),
+            'GetRebuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRebuild,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.GetRebuildRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.GetRebuildResponse.SerializeToString,
+            ),
+            'CancelRebuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelRebuild,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.CancelRebuildRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.CancelRebuildResponse.SerializeToString,
+            ),
+            'DiffRebuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffRebuild,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DiffRebuildRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DiffRebuildResponse.SerializeToString,
+            ),
+            'SwitchProjection': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwitchProjection,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.SwitchProjectionRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.SwitchProjectionResponse.SerializeToString,
+            ),
+            'RetireProjection': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireProjection,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetireProjectionRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetireProjectionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +324,168 @@ class Projections:
             '/portrait.ops.v1.Projections/DropDeadLetter',
             portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterRequest.SerializeToString,
             portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartRebuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/StartRebuild',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.StartRebuildRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.StartRebuildResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRebuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/GetRebuild',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.GetRebuildRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.GetRebuildResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelRebuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/CancelRebuild',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.CancelRebuildRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.CancelRebuildResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffRebuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/DiffRebuild',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.DiffRebuildRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.DiffRebuildResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwitchProjection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/SwitchProjection',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.SwitchProjectionRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.SwitchProjectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireProjection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/RetireProjection',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetireProjectionRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetireProjectionResponse.FromString,
             options,
             channel_credentials,
             insecure,
