@@ -7,7 +7,8 @@ from portrait.log.v1 import event_pb2 as log_pb
 from portrait.profile.v1 import profiles_service_pb2 as pb
 
 from libs.eventlog.event import Recorded, partition_of
-from libs.eventlog.projection import refold
+from libs.eventlog.projection import LazyProjection, refold
+from libs.eventlog.versions import Version
 from libs.people.anchor import Anchoring
 from libs.people.identifiers import DEFAULT_RULES, Claimed
 from libs.people.keys import Keyring
@@ -16,9 +17,10 @@ from libs.runtime.clock import SystemClock
 from libs.runtime.tenants import SHIPPED, Tenants
 from services.profile.codec.portraits import show
 from services.profile.domain.calendar import Calendar
+from services.profile.domain.portrait import Portrait
 from services.profile.domain.schema_history import SchemaHistory
 from services.profile.domain.view import view
-from services.profile.projections import portraits
+from services.profile.projections import PORTRAITS, portraits
 from services.profile.queries import People
 from services.profile.schemas import Schemas
 from tests.chaos.load import TENANT
@@ -40,6 +42,12 @@ def _tenant() -> tuple[Any, Calendar, People]:
     return tenant, Calendar(tenant.zone, tenant.currency), People({TENANT: anchoring})
 
 
+@cache
+def _projection() -> LazyProjection[Portrait]:
+    declared = portraits(Tenants.load(SHIPPED), cast("Schemas", _AsShipped()))
+    return declared.of(Version(PORTRAITS, 1, PORTRAITS, dict(declared.first()), "active", 0))
+
+
 def key_of(person: str) -> bytes:
     """The key that a person's interactions are filed under."""
     return _tenant()[2].key(TENANT, Claimed("user_id", person), "person")
@@ -48,8 +56,7 @@ def key_of(person: str) -> bytes:
 def profile_of(key: bytes, events: list[Recorded]) -> pb.Profile:
     """What `GetProfile` must answer of a key with this log."""
     tenant, calendar, people = _tenant()
-    projection = portraits(cast("Schemas", _AsShipped()), {TENANT: calendar})
-    folded = refold(projection, events)
+    folded = refold(_projection(), events)
     wire = pb.Profile(person_id=key.hex())
     if folded.state.interactions:
         seen = view(
