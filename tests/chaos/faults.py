@@ -109,8 +109,9 @@ class StoreWiped:
 class DiskFull:
     """Every write of the broker beyond what its files hold now fails, until there is room and it is restarted.
 
-    A limit on the size of files does it to a running server without a file system of one's own. nats-server 2.15.1 takes
-    it as it takes a full disk: a stream whose write failed takes no other before a restart, and only /healthz says so.
+    A limit on the size of files does it to a running server without a file system of one's own. nats-server 2.15.1
+    takes it as it takes a full disk: a stream whose write failed takes no other before a restart, and only /healthz
+    says so.
     """
 
     full: float
