@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
+import grpc
 import nats
 from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
@@ -13,6 +14,7 @@ from nats.js.errors import NotFoundError
 from libs.devstack.service import is_serving
 from libs.eventlog.stream import position_of, stream_name, subject_of
 from tests.chaos.load import Producer, people_of
+from tests.chaos.mending import retry_dead_letters
 from tests.chaos.stage import PROFILES, Stage
 
 RECOVERED_WITHIN: Final = 20.0  # seconds after the last fault
@@ -21,7 +23,7 @@ LOOK_EVERY: Final = 0.1  # seconds
 _HEADS: Final = "SELECT partition, position FROM log_heads"
 _CONSUMED: Final = "SELECT partition, position FROM checkpoints WHERE consumer <> 'relay' AND log = 'interactions'"
 
-_UNREACHABLE: Final = (OSError, asyncpg.PostgresError, NatsError, TimeoutError)
+_UNREACHABLE: Final = (OSError, asyncpg.PostgresError, NatsError, TimeoutError, grpc.aio.AioRpcError)
 
 
 async def recovered(stage: Stage, producers: Sequence[Producer], seed: int, within: float) -> list[str]:
@@ -46,6 +48,7 @@ async def _missing(stage: Stage) -> list[str]:
     try:
         heads = await _positions(stage, "profile", _HEADS)
         missing = _behind("the consumer", await _positions(stage, "reference", _CONSUMED), heads)
+        missing = missing or await retry_dead_letters(stage)
         if missing:
             return missing
         for log, its_heads in (("interactions", heads), ("counts", await _positions(stage, "reference", _HEADS))):
