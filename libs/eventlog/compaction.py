@@ -13,7 +13,7 @@ from libs.eventlog.database import UNREACHABLE
 from libs.eventlog.dead_letters import PARKED_KEYS
 from libs.eventlog.event import Appended, NewEvent
 from libs.eventlog.lazy import LazyReader
-from libs.eventlog.projection import State
+from libs.eventlog.projection import State, needs_refold
 from libs.eventlog.snapshots import Compacted, KeyOfTenant, SnapshotsGone, Stored
 from libs.runtime.clock import Timer
 from libs.runtime.errors import Unavailable
@@ -36,6 +36,7 @@ AWAY: Final = (
     SnapshotsGone,
 )  # of a version that was dropped, until this replica hears of it
 RETRY_SECONDS: Final = 1.0
+TRIES: Final = 5  # each fails only if another compactor was faster
 
 
 class Horizons(Protocol):
@@ -134,6 +135,19 @@ class Compactor(Generic[State]):
         """Fold every key that is due, now."""
         while self._due:
             await self.compact([self._due.popleft() for _ in range(min(BATCH_KEYS, len(self._due)))])
+
+    async def forget(self, keys: Sequence[KeyOfTenant]) -> None:
+        """Fold keys whose past was taken back until no snapshot holds it; raises `Unavailable` if one still does.
+
+        A key that stands still before an event has forgotten too: it is folded from its whole log.
+        """
+        for _ in range(TRIES):
+            await self.compact(keys)
+            stored = await self.reader.snapshots.load(keys)
+            keys = [key for key, one in zip(keys, stored, strict=True) if needs_refold(one.tail) and not one.parked]
+            if not keys:
+                return
+        raise Unavailable("compaction", f"{len(keys)} keys can't be folded")
 
     async def _compact_forever(self, threshold: int) -> None:
         """Fold what is due while more than `threshold` keys are.

@@ -141,6 +141,11 @@ class Batch:
         if rest.events:
             yield rest
 
+    def then(self, following: "Batch") -> "Batch":
+        """This batch and the one that follows it without a gap."""
+        times, events = [*self.recorded_at, *following.recorded_at], [*self.events, *following.events]
+        return Batch(self.partition, self.first_position, times, events)
+
     def recorded(self) -> Iterable[Recorded]:
         """The events, parsed."""
         parse = pb.Event.FromString

@@ -127,6 +127,18 @@ class LivingProjection(Generic[State]):
         for one in self._living.values():
             one.compactor.request(due)
 
+    async def forget(self, keys: Sequence[KeyOfTenant]) -> None:
+        """Fold keys again in every version, see `Compactor.forget`.
+
+        Raises `Unavailable` while a version is built, or is one that only a newer release keeps up.
+        """
+        await self.refresh()
+        standing = {one.number for one in await self.versions.load()}
+        for one in self.living:
+            await one.compactor.forget(keys)
+        if standing - self._living.keys():
+            raise Unavailable("projection", f"a version of {self.declared.name} is not kept up here")
+
     async def run(self) -> None:
         """Keep every version up until cancelled; raises what a compactor does, and `UnknownFold`."""
         async with asyncio.TaskGroup() as tasks:

@@ -1,11 +1,12 @@
 """The log and its snapshots in memory: for fast tests and simulation, under the same contract as PostgreSQL."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from portrait.log.v1 import event_pb2 as pb
 
+from libs.eventlog.blanks import blanked_event, to_blank, without_payload
 from libs.eventlog.event import Appended, Batch, NewEvent, Recorded, partition_of
 from libs.eventlog.horizons import LAG_EVENTS
 from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS, Whole
@@ -100,6 +101,13 @@ class MemoryLog:
         )
         return [recorded for recorded in parsed if recorded.event.key == key and recorded.event.tenant == tenant]
 
+    async def keys_at(self, places: Collection[tuple[int, int, int]]) -> dict[tuple[int, int], bytes]:
+        """See `PostgresLog.keys_at`."""
+        return {
+            (partition, position): pb.Event.FromString(self._events[partition][position - 1]).key
+            for partition, position, _ in places
+        }
+
     async def keys_in_order(
         self, partition: int, until: int, after: tuple[str, bytes] | None = None
     ) -> AsyncGenerator[Whole, None]:
@@ -108,6 +116,16 @@ class MemoryLog:
             if after is None or (tenant, key) > after:
                 events = [one for one in await self.read_key(tenant, key) if one.position <= until]
                 yield Whole(tenant, key, events)
+
+    async def blank(self, tenant: str, key: bytes, positions: Collection[int] | None, reason: str) -> int:
+        """See `blanking.Blanking.blank`."""
+        wanted = to_blank(await self.read_key(tenant, key), positions)
+        if wanted:
+            await self.append([blanked_event(tenant, key, wanted, reason, self.clock.now())])
+        events = self._events[partition_of(key, self.partitions)]
+        for position in wanted:
+            events[position - 1] = without_payload(events[position - 1])
+        return len(wanted)
 
     def keys(self, partition: int, after: int, until: int) -> list[KeyOfTenant]:
         """The key of every event of a stretch of a partition."""

@@ -1,7 +1,7 @@
 """A projection is a declaration: what it is called, which events it handles, and how they change its state.
 
 Folding is pure. A lazy projection's state of a key is snapshot + the log behind it; what does not commute (a
-retraction, for now) is handled by folding the key's whole log again.
+retraction, an erasure) is handled by folding the key's whole log again.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -16,6 +16,8 @@ from libs.eventlog.event import Recorded
 State = TypeVar("State")
 
 RETRACTED: Final = "retracted"
+BLANKED: Final = "blanked"
+_CHANGES_THE_PAST: Final = frozenset({RETRACTED, BLANKED})
 
 Upcast = Callable[[bytes], bytes]
 
@@ -131,12 +133,14 @@ def refold(
     """Fold a key's whole log, as if what was retracted had never been sent.
 
     `as_of` bounds occurred_at, `known_at` bounds recorded_at (both in microseconds, inclusive); retractions always
-    apply to `as_of`, and by their recorded_at to `known_at`.
+    apply to `as_of`, and by their recorded_at to `known_at`. What was blanked was never known, whether or not its
+    payload is gone already.
     """
+    blanked = blanked_positions(events)
     if known_at is not None:
         events = [recorded for recorded in events if recorded.recorded_at <= known_at]
-    retracted = retracted_positions(events)
-    standing = [recorded for recorded in events if recorded.position not in retracted]
+    gone = blanked | retracted_positions(events)
+    standing = [recorded for recorded in events if recorded.position not in gone]
     if as_of is not None:
         standing = [recorded for recorded in standing if recorded.event.occurred_at_micros <= as_of]
     folded = fold(projection, lambda: Folded(projection.initial()), standing)
@@ -154,7 +158,8 @@ def bounded(projection: LazyProjection[State], refolded: Folded[State]) -> Folde
 
 def needs_refold(tail: Sequence[Recorded]) -> bool:
     """Whether a tail holds something that changes what was folded before it."""
-    return RETRACTED in [recorded.event.type for recorded in tail]  # a generator would take twice as long
+    # A list, because a generator would take twice as long.
+    return not _CHANGES_THE_PAST.isdisjoint([recorded.event.type for recorded in tail])
 
 
 def retracted_positions(events: Iterable[Recorded]) -> frozenset[int]:
@@ -164,6 +169,16 @@ def retracted_positions(events: Iterable[Recorded]) -> frozenset[int]:
         for recorded in events
         if recorded.event.type == RETRACTED
         for position in pb.Retracted.FromString(recorded.event.payload).positions
+    )
+
+
+def blanked_positions(events: Iterable[Recorded]) -> frozenset[int]:
+    """Positions that the events of a key erase."""
+    return frozenset(
+        position
+        for recorded in events
+        if recorded.event.type == BLANKED
+        for position in pb.Blanked.FromString(recorded.event.payload).positions
     )
 
 

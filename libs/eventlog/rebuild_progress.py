@@ -37,8 +37,9 @@ _SET_STATE = """
     UPDATE projection_versions SET state = $4 WHERE projection = $1 AND version = $2 AND state = $3"""
 
 _HORIZONS = """
-    INSERT INTO projection_horizons (projection, partition, position)
-    SELECT $3, partition, until FROM rebuild_steps WHERE projection = $1 AND version = $2 AND phase = 'build'"""
+    UPDATE projection_horizons AS horizon SET position = step.until FROM rebuild_steps AS step
+    WHERE step.projection = $1 AND step.version = $2 AND step.phase = 'build'
+      AND horizon.projection = $3 AND horizon.partition = step.partition"""
 
 _CLAIM = """
     UPDATE rebuild_steps SET epoch = $3

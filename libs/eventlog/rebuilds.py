@@ -12,7 +12,7 @@ from libs.eventlog.difference import Change, Difference, Found
 from libs.eventlog.rebuild import RUNNING, Phase, Run
 from libs.eventlog.snapshots import KeyOfTenant
 from libs.eventlog.tables import SNAPSHOT_STORAGE
-from libs.eventlog.versions import Meaning, Version, active_of, drop, held, loaded
+from libs.eventlog.versions import Meaning, Version, active_of, drop, held, loaded, name_of
 from libs.runtime.clock import SECOND, Clock, Micros
 from libs.runtime.errors import FailedPrecondition, NotFound
 
@@ -109,6 +109,10 @@ _BEGIN_STEPS = """
     SELECT $1, $2, 'build', partition, position, 0, '', '00000000-0000-0000-0000-000000000000', 0, 0, false, '{}'
     FROM log_heads"""
 
+# Where a version is, as far as archives are concerned: a range that it has not folded stays in the table.
+_BEGIN_HORIZONS = """
+    INSERT INTO projection_horizons (projection, partition, position) SELECT $1, partition, 0 FROM log_heads"""
+
 BEGIN_COMPARING: Final = """
     INSERT INTO rebuild_steps
       (projection, version, phase, partition, until, epoch, tenant, key, events, keys, done, found)
@@ -180,6 +184,7 @@ class PostgresRebuilds:
             await connection.execute(_BEGIN_VERSION, self._projection, number, table, json.dumps(dict(meaning)), now)
             await connection.execute(_BEGIN, self._projection, number, active_of(versions), request_id, workers, now)
             await connection.execute(_BEGIN_STEPS, self._projection, number)
+            await connection.execute(_BEGIN_HORIZONS, name_of(self._projection, number))
             return int(number)
 
     async def get(self, version: int = 0) -> Standing:

@@ -9,7 +9,7 @@ from portrait.log.v1 import event_pb2 as pb
 
 from libs.eventlog.database import Connection
 from libs.eventlog.event import Recorded, partition_of
-from libs.eventlog.log import LogReader
+from libs.eventlog.log import Log
 from libs.eventlog.projection import Parked
 
 KeyOfTenant = tuple[str, bytes]
@@ -62,10 +62,22 @@ class Snapshots(Protocol):
 # `(SELECT $n)` keeps the length of an array from the planner. Seeing it, the planner takes a plan made for that length
 # for cheaper than the one it has, so it plans every call anew, and for a single key planning costs four times the read.
 # `LIMIT 1` says that a key has one snapshot at most, so that a plan made while the table is empty uses its index too.
+#
+# A range is archived only when it lies behind the horizon of every projection, and behind a horizon there is nothing
+# that a snapshot lacks. So a snapshot's tail is in the table, whatever is archived, except for a key that stands still
+# before an event, and for one without a snapshot while a horizon is behind the archives, as after a restart from zero.
 _LOAD = """
     SELECT snapshot.state, snapshot.position, snapshot.recorded_at, snapshot.parked_position,
-           tail.positions, tail.times, tail.events
-    FROM unnest((SELECT $1::text[]), (SELECT $2::uuid[])) WITH ORDINALITY AS wanted(tenant, key, place)
+           tail.positions, tail.times, tail.events,
+           CASE WHEN snapshot.key IS NULL OR snapshot.parked_position IS NOT NULL THEN EXISTS (
+               SELECT FROM log_archives AS file
+               WHERE file.partition = wanted.partition AND file.archived_at IS NOT NULL
+                 AND file.last_position > coalesce(snapshot.position, (
+                     SELECT horizon.position FROM projection_horizons AS horizon
+                     WHERE horizon.projection = $4 AND horizon.partition = wanted.partition), 0)
+           ) ELSE false END AS archived
+    FROM unnest((SELECT $1::text[]), (SELECT $2::uuid[]), (SELECT $3::smallint[]))
+      WITH ORDINALITY AS wanted(tenant, key, partition, place)
     LEFT JOIN LATERAL (
         SELECT * FROM {table} AS snapshot WHERE key = wanted.key AND tenant = wanted.tenant LIMIT 1) AS snapshot ON true
     CROSS JOIN LATERAL (
@@ -106,7 +118,7 @@ _UNPARK = "DELETE FROM dead_letters WHERE projection = $1 AND log = $2 AND key =
 class PostgresSnapshots:
     """Snapshots in a table of the database that holds the log, so that one statement reads both."""
 
-    def __init__(self, pool: asyncpg.Pool, projection: str, table: str, log: LogReader) -> None:
+    def __init__(self, pool: asyncpg.Pool, projection: str, table: str, log: Log) -> None:
         self._pool = pool
         self._projection = projection
         self.table = table
@@ -119,21 +131,25 @@ class PostgresSnapshots:
 
     async def load_in(self, connection: Connection | asyncpg.Pool, keys: Sequence[KeyOfTenant]) -> list[Stored]:
         """The same within a transaction of the caller's."""
+        partitions = [partition_of(key, self.log.partitions) for _, key in keys]
+        tenants, names = [tenant for tenant, _ in keys], [key for _, key in keys]
         try:
-            rows = await connection.fetch(self._load, [tenant for tenant, _ in keys], [key for _, key in keys])
+            rows = await connection.fetch(self._load, tenants, names, partitions, self._projection)
         except asyncpg.UndefinedTableError:
             raise SnapshotsGone(self._projection) from None
         parse = pb.Event.FromString
-        return [
-            Stored(
-                state,
-                position or 0,
-                recorded_at or 0,
-                parked is not None,
-                [Recorded(*row) for row in zip(positions, times, map(parse, events), strict=True)] if positions else [],
-            )
-            for state, position, recorded_at, parked, positions, times, events in rows
-        ]
+        stored = []
+        for key, (state, position, recorded_at, parked, positions, times, events, archived) in zip(
+            keys, rows, strict=True
+        ):
+            if archived:
+                tail = await self.log.read_key(*key, after=position or 0)
+            elif positions:
+                tail = [Recorded(*row) for row in zip(positions, times, map(parse, events), strict=True)]
+            else:
+                tail = []
+            stored.append(Stored(state, position or 0, recorded_at or 0, parked is not None, tail))
+        return stored
 
     async def save(self, compacted: Sequence[Compacted]) -> int:
         """See `Snapshots.save`."""

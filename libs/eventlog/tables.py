@@ -2,13 +2,26 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, Uuid, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 
 SNAPSHOT_STORAGE: Final = {"fillfactor": "80", "toast_tuple_target": "8160"}
 
 
 def log_tables(metadata: MetaData) -> None:
-    """Declare the log, its heads, its ranges, and the message ids that make a repeat harmless.
+    """Declare the log, its heads, its ranges and archives, what is blanked, and the ids that make a repeat harmless.
 
     Times are microseconds since 1970 UTC. `log` has no index of its own: each range brings two, so that the index
     being written stays small (see `ranges.py`).
@@ -39,6 +52,35 @@ def log_tables(metadata: MetaData) -> None:
         Column("end_at", BigInteger, nullable=False),
         Column("name", Text, nullable=False, unique=True),
         Column("events_before", BigInteger, nullable=False),
+    )
+    # A file that left the table: with a path it is written, with archived_at it is where readers look.
+    Table(
+        "log_archives",
+        metadata,
+        Column("start_at", BigInteger, primary_key=True, autoincrement=False),
+        Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+        Column("end_at", BigInteger, nullable=False),
+        Column("first_position", BigInteger, nullable=False),
+        Column("last_position", BigInteger, nullable=False),
+        Column("path", Text),
+        Column("size", BigInteger),
+        Column("digest", LargeBinary),
+        Column("archived_at", BigInteger),
+        Index(
+            "log_archives_by_position", "partition", "last_position", postgresql_where=text("archived_at IS NOT NULL")
+        ),
+    )
+    Table(
+        "log_blanks",
+        metadata,
+        Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+        Column("position", BigInteger, primary_key=True, autoincrement=False),
+        Column("tenant", Text, nullable=False),
+        Column("key", Uuid, nullable=False),
+        Column("positions", ARRAY(BigInteger), nullable=False),
+        Column("asked_at", BigInteger, nullable=False),
+        Column("done_at", BigInteger),
+        Index("log_blanks_to_do", "position", postgresql_where=text("done_at IS NULL")),
     )
     Table(
         "message_ids",

@@ -38,7 +38,12 @@ class Version(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        return self.projection if self.number == 1 else f"{self.projection}@{self.number}"
+        return name_of(self.projection, self.number)
+
+
+def name_of(projection: str, number: int) -> str:
+    """The name of a version."""
+    return projection if number == 1 else f"{projection}@{number}"
 
 
 class Switched(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ MetricName = Literal[
     "portrait_relay_published_total",
     "portrait_leases_held",
     "portrait_lease_epochs_total",
+    "portrait_archived_events_total",
     "portrait_loop_heartbeat_seconds",
     "portrait_unmapped_errors_total",
 ]
@@ -82,6 +83,7 @@ class Metrics:
         self.lease_epochs = self._counter(
             "portrait_lease_epochs_total", "Times that a partition of a role became this replica's.", "role"
         )
+        self.archived_events = self._counter("portrait_archived_events_total", "Events written to archives.")
         self.loop_heartbeat = self._gauge(
             "portrait_loop_heartbeat_seconds", "When a background loop last turned, in seconds since 1970.", "loop"
         )

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from socket import gethostname
 
 from libs.eventlog.append import Appender
+from libs.eventlog.archive import Archive
+from libs.eventlog.archiver import Archiver
+from libs.eventlog.blanking import Blanking
 from libs.eventlog.checkpoint import PostgresSavedPositions
 from libs.eventlog.compaction import Compactor
 from libs.eventlog.database import open_pool
@@ -67,7 +70,9 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     pool = await life.start(open_pool(settings.database_url, size=settings.database_connections))
     ranges = Ranges(pool, settings.range_events)
     await ranges.cover(clock.now())
-    log = PostgresLog(LOG, settings.partitions, pool, clock, ranges)
+    archive = Archive(pool, settings.archive)
+    await archive.check()
+    log = PostgresLog(LOG, settings.partitions, pool, clock, ranges, archive)
     clocks = TenantClocks(pool, tenants, clock)
     schemas = Schemas(pool, log, tenants, clock, metrics)
     for tenant in tenants:  # before the first interaction: what it is read by is stamped on it for ever
@@ -79,7 +84,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
 
     def opened(projection: LazyProjection[Portrait]) -> tuple[LazyReader[Portrait], Compactor[Portrait]]:
         reader = reader_of(projection, pool, log)
-        horizons = PostgresHorizons(pool, projection.name, projection.snapshots)
+        horizons = PostgresHorizons(pool, projection.name, projection.snapshots, archive=archive)
         compactor = Compactor(reader, horizons, metrics, settings.tail_events, settings.parked_keys)
         reader.listeners.append(compactor.remember)
         return reader, compactor
@@ -88,7 +93,6 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     await living.begin()
     rebuilds = PostgresRebuilds(pool, PORTRAITS, PORTRAITS, clock)
     rebuilding = RebuildRunner(rebuilds, worker, living.knows, f"{gethostname()}:{os.getpid()}", metrics)
-
     recorded = asyncio.Event()
     appender = Appender(log, metrics, settings.queue_events)
     appender.listeners += [living.count, lambda _, __: recorded.set()]
@@ -109,13 +113,17 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     life.background("relay", relay.run())
     life.background("watch", watch.run())
     life.background("silence", end_silent_appends(pool))
-    life.background("upkeep", Upkeep(pool, ranges, clock, settings.message_id_days, metrics).run())
+    blanking = Blanking(log, pool, archive, clock, living.forget)
+    life.background("upkeep", Upkeep(pool, ranges, clock, settings.message_id_days, metrics, blanking).run())
+    if settings.archive is not None:
+        archiver = Archiver(LOG, pool, archive, clock, metrics, settings.archive_days, [PORTRAITS])
+        life.background("archiver", archiver.run())
     server = await life.start(
         serve(
             [
                 *profile_services(
                     collecting,
-                    Retracting(pool, appender, living, clock),
+                    Retracting(pool, log, appender, living, clock),
                     Mending(collecting, quarantine, clock),
                     quarantine,
                     schemas,

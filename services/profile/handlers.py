@@ -13,6 +13,7 @@ from portrait.log.v1 import event_pb2 as log_pb
 from libs.eventlog.append import Appender
 from libs.eventlog.event import Appended, Envelope, NewEvent, uuid7
 from libs.eventlog.living import LivingProjection
+from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.retraction import retraction
 from libs.people.anchor import Anchoring
 from libs.people.identifiers import DEFAULT_RULES
@@ -185,14 +186,10 @@ class Mending:
 
 
 _ONE = """
-    SELECT ids.event_id, ids.partition, ids.position, log.key FROM message_ids AS ids
-    JOIN log ON log.partition = ids.partition AND log.position = ids.position AND log.recorded_at = ids.recorded_at
-    WHERE ids.tenant = $1 AND ids.event_id = $2"""
+    SELECT event_id, partition, position, recorded_at FROM message_ids WHERE tenant = $1 AND event_id = $2"""
 
 _SOME_OF_IMPORT = """
-    SELECT ids.event_id, ids.partition, ids.position, log.key FROM message_ids AS ids
-    JOIN log ON log.partition = ids.partition AND log.position = ids.position AND log.recorded_at = ids.recorded_at
-    WHERE ids.tenant = $1 AND ids.import_id = $2 LIMIT $3"""
+    SELECT event_id, partition, position, recorded_at FROM message_ids WHERE tenant = $1 AND import_id = $2 LIMIT $3"""
 
 _FORGET = """
     DELETE FROM message_ids AS ids USING unnest($2::uuid[], $3::bigint[]) AS gone(event_id, position)
@@ -210,6 +207,7 @@ class Retracting:
     """
 
     pool: asyncpg.Pool
+    log: PostgresLog
     appender: Appender
     living: LivingProjection[Portrait]
     clock: Clock
@@ -231,8 +229,9 @@ class Retracting:
 
     async def _retract(self, tenant: str, rows: Sequence[asyncpg.Record], reason: str) -> int:
         positions: dict[bytes, list[int]] = {}
+        keys = await self.log.keys_at([(row["partition"], row["position"], row["recorded_at"]) for row in rows])
         for row in rows:
-            positions.setdefault(row["key"], []).append(row["position"])
+            positions.setdefault(keys[row["partition"], row["position"]], []).append(row["position"])
         now, traceparent = self.clock.now(), traceparent_bytes()
         events = [
             retraction(tenant, key, gone, reason, now, traceparent=traceparent) for key, gone in positions.items()

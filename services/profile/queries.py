@@ -10,7 +10,7 @@ import msgspec
 from libs.eventlog.event import Recorded
 from libs.eventlog.living import LivingProjection
 from libs.eventlog.log import Log
-from libs.eventlog.projection import Folded, retracted_positions
+from libs.eventlog.projection import Folded, blanked_positions, retracted_positions
 from libs.eventlog.watch import Watch
 from libs.people.anchor import Anchoring
 from libs.people.identifiers import Claimed
@@ -110,15 +110,16 @@ class Portraits:
         log = await self.log.read_key(tenant, key)
         if not log:
             raise NotFound("person", key.hex())
+        blanked = blanked_positions(log)
         if moment.known_at is not None:
             log = [one for one in log if one.recorded_at <= moment.known_at]
-        retracted = retracted_positions(log)
+        gone = blanked | retracted_positions(log)
         standing = [
             one
             for one in log
             if one.event.type == INTERACTION_RECORDED
             and one.event.payload
-            and one.position not in retracted
+            and one.position not in gone
             and (moment.as_of is None or one.event.occurred_at_micros <= moment.as_of)
             and (behind is None or _when(one) < (behind.occurred_at, behind.position))
             and (not events or event_name(read_interaction(one.event.payload)) in events)

@@ -7,6 +7,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
+from libs.eventlog.archive import Archive
 from libs.eventlog.database import open_pool
 from libs.eventlog.lazy import LazyReader
 from libs.eventlog.postgres import PostgresLog
@@ -41,7 +42,8 @@ async def rebuild(settings: ProfileSettings, run: Run) -> None:
     """Work at a rebuild until it is done; raises `Overtaken` when it is somebody else's or was cancelled."""
     clock, metrics, tenants = SystemClock(), Metrics(), Tenants.load(settings.tenants_file)
     async with open_pool(settings.database_url, size=3) as pool:
-        log = PostgresLog(LOG, settings.partitions, pool, clock, Ranges(pool, settings.range_events))
+        ranges, archive = Ranges(pool, settings.range_events), Archive(pool, settings.archive)
+        log = PostgresLog(LOG, settings.partitions, pool, clock, ranges, archive)
         schemas = Schemas(pool, log, tenants, clock, metrics)
         declared = portraits(tenants, schemas)
         versions = {one.number: one for one in await PostgresVersions(pool, PORTRAITS, PORTRAITS, clock).load()}
