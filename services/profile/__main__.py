@@ -61,6 +61,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     traces = await life.start(Traces.exporting("profile", settings.otlp_endpoint, settings.trace_ratio).closing())
     await life.start(metrics.serving(settings.host, settings.port_of_metrics))
     pool = await life.start(open_pool(settings.database_url, size=settings.database_connections))
+    by_key = await life.start(open_pool(settings.database_url, size=settings.database_connections, scans=False))
     ranges = Ranges(pool, settings.range_events)
     await ranges.cover(clock.now())
     log = PostgresLog(LOG, settings.partitions, pool, clock, ranges)
@@ -73,7 +74,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
         tenant.id: Anchoring(DEFAULT_RULES, Keyring(tenant.secret), region_of(tenant.locale)) for tenant in tenants
     }
     projection = portraits(schemas, calendars)
-    reader = LazyReader(projection, log, PostgresSnapshots(pool, projection.name, projection.snapshots, log))
+    reader = LazyReader(projection, log, PostgresSnapshots(by_key, projection.name, projection.snapshots, log))
     horizons = PostgresHorizons(pool, projection.name, projection.snapshots)
     compactor = Compactor(reader, horizons, metrics, settings.tail_events, settings.parked_keys)
     reader.listeners.append(compactor.remember)
