@@ -21,7 +21,7 @@ from libs.telemetry.metrics import Metrics
 
 TAIL_EVENTS: Final = 16
 BATCH_KEYS: Final = 48
-SLICE_KEYS: Final = 8
+SLICE_KEYS: Final = 4
 CALM_BACKLOG: Final = 500
 WORKERS: Final = 4
 IDLE_SECONDS: Final = 0.1

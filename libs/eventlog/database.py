@@ -42,8 +42,12 @@ def reaching() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_pool(url: str, *, size: int = 8) -> AsyncIterator[asyncpg.Pool]:
-    """A pool whose connections read and write `uuid` columns as 16 raw bytes (a UUID object costs a microsecond)."""
+async def open_pool(url: str, *, size: int = 8, scans: bool = True) -> AsyncIterator[asyncpg.Pool]:
+    """A pool whose connections read and write `uuid` columns as 16 raw bytes (a UUID object costs a microsecond).
+
+    `scans=False` is for statements that are always served by an index. PostgreSQL keeps the plans of what is asked
+    often, and one made while a table held next to nothing would go on reading all of it as it grows.
+    """
     pool = await asyncpg.create_pool(
         url,
         min_size=1,
@@ -54,6 +58,7 @@ async def open_pool(url: str, *, size: int = 8) -> AsyncIterator[asyncpg.Pool]:
         server_settings={
             "application_name": "portrait",
             "jit": "off",
+            "enable_seqscan": "on" if scans else "off",
             "idle_in_transaction_session_timeout": SILENT_TRANSACTION,
         },
     )

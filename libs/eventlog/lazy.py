@@ -10,7 +10,7 @@ from libs.eventlog.projection import Folded, LazyProjection, State, bounded, fol
 from libs.eventlog.snapshots import KeyOfTenant, Snapshots, Stored
 
 LONG_TAIL: Final = 64  # several times what compaction lets gather
-BREATH_KEYS: Final = 25
+BREATH_KEYS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,16 +34,15 @@ _ADVANCE_HEADS = """
     FROM unnest($1::smallint[], $2::bigint[]) AS next(partition, position)
     WHERE head.partition = next.partition"""
 
-# Parameters in a `SELECT` of their own are kept from the planner, which would plan every call anew; see `snapshots.py`.
 _READ = """
     SELECT run.partition, run.position, run.recorded_at, run.event
-    FROM unnest((SELECT $1::smallint[]), (SELECT $2::bigint[])) AS mine(partition, position)
+    FROM unnest($1::smallint[], $2::bigint[]) AS mine(partition, position)
     CROSS JOIN LATERAL (
         SELECT next.*, sum(octet_length(event)) OVER (ORDER BY position) AS bytes
         FROM (
             SELECT partition, position, recorded_at, event FROM log
             WHERE partition = mine.partition AND position > mine.position
-            ORDER BY position LIMIT (SELECT $3::bigint)) AS next) AS run
+            ORDER BY position LIMIT $3) AS next) AS run
     WHERE run.bytes <= $4 OR run.bytes = octet_length(run.event)
     UNION ALL
     SELECT mine.partition, NULL, NULL, NULL

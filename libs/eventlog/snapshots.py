@@ -61,7 +61,8 @@ class Snapshots(Protocol):
 
 # `(SELECT $n)` keeps the length of an array from the planner. Seeing it, the planner takes a plan made for that length
 # for cheaper than the one it has, so it plans every call anew, and for a single key planning costs four times the read.
-# `LIMIT 1` says that a key has one snapshot at most, so that a plan made while the table is empty uses its index too.
+# `LIMIT 1` says that a key has one snapshot at most, so that it is looked up and no join is made with the whole table.
+# The plan is kept while the log grows from nothing: run this on a pool that does without scans.
 #
 # A range is archived only when it lies behind the horizon of every projection, and behind a horizon there is nothing
 # that a snapshot lacks. So a snapshot's tail is in the table, whatever is archived, except for a key that stands still
@@ -116,7 +117,10 @@ _UNPARK = "DELETE FROM dead_letters WHERE projection = $1 AND log = $2 AND key =
 
 
 class PostgresSnapshots:
-    """Snapshots in a table of the database that holds the log, so that one statement reads both."""
+    """Snapshots in a table of the database that holds the log, so that one statement reads both.
+
+    Everything here goes by key, so the pool is best one without scans.
+    """
 
     def __init__(self, pool: asyncpg.Pool, projection: str, table: str, log: Log) -> None:
         self._pool = pool

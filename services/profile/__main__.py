@@ -68,6 +68,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     traces = await life.start(Traces.exporting("profile", settings.otlp_endpoint, settings.trace_ratio).closing())
     await life.start(metrics.serving(settings.host, settings.port_of_metrics))
     pool = await life.start(open_pool(settings.database_url, size=settings.database_connections))
+    by_key = await life.start(open_pool(settings.database_url, size=settings.database_connections, scans=False))
     ranges = Ranges(pool, settings.range_events)
     await ranges.cover(clock.now())
     archive = Archive(pool, settings.archive)
@@ -83,7 +84,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     declared, watch = portraits(tenants, schemas), Watch(log)
 
     def opened(projection: LazyProjection[Portrait]) -> tuple[LazyReader[Portrait], Compactor[Portrait]]:
-        reader = reader_of(projection, pool, log)
+        reader = reader_of(projection, by_key, log)
         horizons = PostgresHorizons(pool, projection.name, projection.snapshots, archive=archive)
         compactor = Compactor(reader, horizons, metrics, settings.tail_events, settings.parked_keys)
         reader.listeners.append(compactor.remember)

@@ -1,5 +1,6 @@
 """What the profile service does when told to: collect, retract, mend."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from services.profile.quarantine import Quarantined, QuarantineStore, quarantine
 from services.profile.schemas import Schemas
 
 RETRACT_AT_ONCE: Final = 1_000
+BREATH_DOCUMENTS: Final = 100
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
@@ -70,7 +72,7 @@ class Collecting:
 
     async def collect(self, batch: Batch, *, validate_only: bool = False) -> list[Collected]:
         """Record a batch; answers for each document in its order."""
-        read = self._read(batch)
+        read = await self._read(batch)
         if validate_only:
             return [Refusal(b"", one) if isinstance(one, Rejected) else None for one in read]
         rejected = [
@@ -88,7 +90,7 @@ class Collecting:
         self._count(results)
         return results
 
-    def _read(self, batch: Batch) -> list[NewEvent | Rejected]:
+    async def _read(self, batch: Batch) -> list[NewEvent | Rejected]:
         tenant, anchoring = self.tenants.get(batch.tenant), self.anchorings[batch.tenant]
         schemas = self.schemas.of(batch.tenant).current
         ceiling = tenant.clock_ceiling if tenant.clock == "event" else None
@@ -105,6 +107,8 @@ class Collecting:
         arrived_at = self.clock.now()
         read: list[NewEvent | Rejected] = []
         for index, document in enumerate(batch.documents):
+            if index % BREATH_DOCUMENTS == BREATH_DOCUMENTS - 1:
+                await asyncio.sleep(0)  # a full batch takes as long as thirty reads, which would wait for it
             one = intake.read(document, arrived_at, batch.request_id, index)
             if isinstance(one, Rejected):
                 read.append(one)

@@ -31,4 +31,6 @@ class ProfileSettings(ServiceSettings):
     tail_events: int = Field(
         default=16, ge=1, description="unfolded interactions of an anchor that make a new snapshot of its portrait due"
     )
-    database_connections: int = Field(default=8, ge=3, description="connections to the database at the most")
+    database_connections: int = Field(
+        default=8, ge=3, description="connections to the database at the most, for portraits and for all else each"
+    )

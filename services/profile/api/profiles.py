@@ -28,7 +28,7 @@ from services.profile.domain.view import SECTIONS, Section, view
 from services.profile.queries import NOW, Moment, People, Portraits, TimelineCursor
 
 PAGE: Final = 50
-BREATH_PROFILES: Final = 25
+BREATH_PROFILES: Final = 8
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
