@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
+from zlib import crc32
 
 from portrait.log.v1 import event_pb2 as pb
 
@@ -14,7 +15,6 @@ Place = tuple[int, int]
 SHORTEST_MEMORY: Final = 86_400 * SECOND
 _IMPORTED: Final = 1 << 63
 _PARTITION_BITS: Final = 10
-_MASK: Final = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Ids:
         """Take an event in, and the positions that it takes back."""
         partition, position = place
         first, second = int.from_bytes(event.id[:8], "big"), int.from_bytes(event.id[8:], "big")
-        self._numbers.append((first ^ second ^ hash(event.tenant)) & _MASK)
+        self._numbers.append(first ^ second ^ crc32(event.tenant.encode()))
         self._places.append(position << _PARTITION_BITS | partition | (_IMPORTED if event.import_id else 0))
         self._times.append(recorded_at)
         self._retracted |= {(partition, gone) for gone in retracted}
