@@ -32,9 +32,9 @@ class Scenario:
 
     async def _live(self) -> None:
         world, chance = self.world, self.world.chance
-        for number in range(chance.choice((1, 2, 2, 3))):
+        for number in range(chance.choice((1, 1, 2, 3))):
             world.start_collector(f"collector {number}")
-        for number in range(chance.choice((1, 2, 2, 3))):
+        for number in range(chance.choice((1, 1, 2, 3))):
             world.start_consumer(f"consumer {number}")
         habits = Habits(chance.choice((0.02, 0.1, 0.5)), chance.choice((0, 0, 0.15)), chance.choice((0, 0.2)))
         clients = [Client(world, name, habits, self.acknowledged) for name in range(chance.choice((1, 2, 3)))]
