@@ -7,7 +7,7 @@ from typing import Final
 
 from portrait.log.v1 import event_pb2 as pb
 
-from libs.eventlog.dead_letters import Kind
+from libs.eventlog.dead_letters import Letter
 from libs.eventlog.event import Envelope, NewEvent, partition_of
 from libs.eventlog.mending import Dropping
 from libs.eventlog.projection import RETRACTED
@@ -60,10 +60,10 @@ class Client:
                 await self._look_back(chance.choice(KEYS))
             elif drawn < 0.37:
                 await self._send_what_is_refused()
-            elif drawn < 0.39:
-                await self._mend(chance.choice(KEYS))
-            elif drawn < 0.39 + self.habits.retractions and self.acknowledged:
+            elif drawn < 0.37 + self.habits.retractions and self.acknowledged:
                 await self._take_back()
+            elif drawn > 0.8 and self.world.letters.rows():
+                await self._mend(chance.choice(self.world.letters.rows()))
             else:
                 await self._append(self._events(), patience=self._patience())
 
@@ -128,17 +128,15 @@ class Client:
             return collector
         return None
 
-    async def _mend(self, key: Key) -> None:
-        """Have a customer's dead letters tried again, or the first of them dropped."""
-        world = self.world
-        replica = world.chance.choice(world.consumers)
-        failed = next((one for one in world.letters.rows() if (one.key, one.kind) == (key[1], Kind.FAILED)), None)
+    async def _mend(self, letter: Letter) -> None:
+        """Have a dead letter tried again, with all of its key, or dropped; also one that is no longer there."""
+        replica, key = self.world.chance.choice(self.world.consumers), (letter.tenant, letter.key)
+        dropping = Dropping(key, letter.partition, letter.position, "it is poison")
         with suppress(PortraitError):
-            if failed is None or world.chance.random() < 0.5:
-                await world.ask(replica, lambda: replica.mender.retry(key))
+            if self.world.chance.random() < 0.6:
+                await self.world.ask(replica, lambda: replica.mender.retry(key))
             else:
-                dropping = Dropping(key, failed.partition, failed.position, "it is poison")
-                await world.ask(replica, lambda: replica.mender.drop(dropping))
+                await self.world.ask(replica, lambda: replica.mender.drop(dropping))
 
     async def mend_all(self) -> None:
         """Have everything folded that is parked, now that it can be."""

@@ -107,11 +107,6 @@ def heal(world: World) -> None:
             process.thaw()
 
 
-def roll_out_the_mend(world: World) -> None:
-    """A release that knows what to do with poison; what is parked waits until somebody asks for it."""
-    world.ledger.mended = True
-
-
 FAULTS: Final[Sequence[Fault]] = (
     kill,
     restart_at_once,
@@ -125,5 +120,4 @@ FAULTS: Final[Sequence[Fault]] = (
     stop_server,
     stop_broker,
     turn_the_clock_back,
-    roll_out_the_mend,
 )

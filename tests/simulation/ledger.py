@@ -41,6 +41,10 @@ class Ledger:
     mended: bool = False
     _open: AbstractContextManager[MemoryTransaction] | None = None
 
+    def mend(self) -> None:
+        """Roll out a release that folds poison."""
+        self.mended = True
+
     @contextmanager
     def transaction(self) -> Iterator[MemoryTransaction]:
         """What is written in the block is undone unless it ends well, also where the one who wrote it dies in it."""

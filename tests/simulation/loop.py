@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, cast
 
 ResultT = TypeVar("ResultT")
 
-MOST_TURNS: Final = 200_000
+MOST_TURNS: Final = 30_000
 
 
 class Stuck(Exception):

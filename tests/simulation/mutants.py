@@ -60,7 +60,7 @@ class CheckpointLast(LedgerSession):
 
 
 class Untrimmed(Consumer[MemoryTransaction]):
-    """What was folded before is folded again when it is delivered again."""
+    """What was folded before is tried again whenever it is delivered again; only the fence refuses it, for ever."""
 
     def _is_fresh(self, parcel: Parcel) -> bool:
         return parcel.last_position > 0
@@ -112,17 +112,6 @@ class WithoutOrder(LinkedLetters):
 
     async def aside(self, connection: MemoryTransaction, steps: Sequence[Step]) -> Aside:
         return Aside(frozenset(), frozenset())
-
-
-class Unheld(LedgerSession):
-    """Letters are retried while the partition is being folded."""
-
-    @asynccontextmanager
-    async def hold(self, partition: int) -> AsyncIterator[MemoryTransaction]:
-        with MemoryTransaction().committing() as transaction:
-            await self.link.travel()
-            yield transaction
-            await self.link.travel()
 
 
 class WithoutHeadLock(MemoryLog):
@@ -244,7 +233,6 @@ MUTANTS: Final[Mapping[str, Parts]] = {
     "outputs_before_the_commit": Parts(session=Blurting),
     "outputs_after_the_commit": Parts(session=Forgetful),
     "letters_without_order": Parts(letters=WithoutOrder),
-    "letters_retried_without_the_lock": Parts(session=Unheld),
     "positions_without_the_head_lock": Parts(log=WithoutHeadLock),
     "two_appends_at_one_head": Parts(log=Overwriting),
     "no_message_ids": Parts(log=WithoutMessageIds),

@@ -1,9 +1,10 @@
 """The way to a server and back, on which requests linger, fail, arrive after they were given up, or go unanswered."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from random import Random
+from types import coroutine
 from typing import Final, TypeVar
 
 from libs.runtime.errors import Unavailable
@@ -78,7 +79,7 @@ class Link:
             # Half of them take less than ten milliseconds, one in five hundred outlasts the usual time limits.
             await asyncio.sleep(min(0.005 * network.slow / (drawn + 1e-9), LONGEST_SECONDS))
         else:
-            await asyncio.sleep(0)
+            await _turn()
         if self.down or (network.fail and network.chance.random() < network.fail):
             raise self._cut()
 
@@ -96,6 +97,12 @@ class Link:
     def _cut(self) -> Unavailable:
         self.network.tell(f"{self.server}: cut off")
         return Unavailable(self.server, "cut off")
+
+
+@coroutine
+def _turn() -> Generator[None, None, None]:
+    """Let others go first; `asyncio.sleep(0)` at half the price."""
+    yield
 
 
 @dataclass(eq=False)

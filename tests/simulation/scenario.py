@@ -32,20 +32,22 @@ class Scenario:
 
     async def _live(self) -> None:
         world, chance = self.world, self.world.chance
-        for number in range(chance.choice((1, 2, 2, 3))):
+        for number in range(chance.choice((1, 1, 2, 3))):
             world.start_collector(f"collector {number}")
-        for number in range(chance.choice((1, 2, 2, 3))):
+        for number in range(chance.choice((1, 1, 2, 3))):
             world.start_consumer(f"consumer {number}")
-        habits = Habits(chance.choice((0.02, 0.1, 0.5)), chance.choice((0, 0, 0.1)), chance.choice((0, 0.2)))
+        habits = Habits(chance.choice((0.02, 0.1, 0.5)), chance.choice((0, 0, 0.15)), chance.choice((0, 0.2)))
         clients = [Client(world, name, habits, self.acknowledged) for name in range(chance.choice((1, 2, 3)))]
         running = [asyncio.ensure_future(client.run(chance.randrange(3, 9))) for client in clients]
         if chance.random() < WATCHING:
             self._watch()
+        if chance.random() < 0.5:  # a release that knows what to do with poison; what is parked waits to be asked for
+            world.loop.call_later(chance.random() * 2, world.ledger.mend)
         await self._befall()
         world.network.tell("--- peace ---")
         heal(world)
         if world.parked_keys == 1:  # else the consumers would stand still until somebody mends
-            world.ledger.mended = True
+            world.ledger.mend()
         await self._until(
             lambda: all(one.done() for one in running) and not world.network.under_way and self._consumed()
         )
@@ -57,7 +59,7 @@ class Scenario:
         await promises.everything(world, self.acknowledged, KEYS)
         for client in clients:
             await promises.hindsight(world, client.answers)
-        world.ledger.mended = True
+        world.ledger.mend()
         await clients[0].mend_all()
         promises.mended(world)
 

@@ -47,7 +47,7 @@ PARTITIONS: Final = 2
 LEASING: Final = 0.4  # of all worlds; in the others all replicas race for all partitions
 LEASE_SECONDS: Final = 2.0
 
-PACE: Final = RelaySettings(linger_seconds=0.05, poll_seconds=0.4, save_seconds=1.0, longest_republication=12)
+PACE: Final = RelaySettings(linger_seconds=0.05, poll_seconds=0.7, save_seconds=1.0, longest_republication=12)
 
 
 class Unmeasured(Metrics):
