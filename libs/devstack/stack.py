@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Literal, Self
@@ -13,7 +13,7 @@ from libs.devstack.nats import NatsServer
 from libs.devstack.ports import DEFAULT_PORTS, LOOPBACK, METRICS_OFFSET, free_port
 from libs.devstack.postgres import PostgresServer
 from libs.devstack.service import Service
-from libs.devstack.supervisor import Condition, Report, Supervisor
+from libs.devstack.supervisor import Condition, Part, Report, Supervisor
 
 Ports = Literal["default", "free"]
 
@@ -70,6 +70,10 @@ class Stack:
         """What runs, as `stack.json` has it."""
         tenants_file = "" if self._tenants_file is None else str(self._tenants_file.resolve())
         return StackState(os.getpid(), self._ready, tuple(self._running.values()), tenants_file)
+
+    def without(self, part: Part) -> AbstractAsyncContextManager[None]:
+        """Stop one part for the length of the block, and start it again."""
+        return self._supervisor.without(part)
 
     async def __aenter__(self) -> Self:
         """Start all of it. Errors: DevstackError, and then nothing of it runs."""

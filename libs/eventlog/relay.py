@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -78,6 +79,8 @@ class Relay:
             except Exception as error:  # noqa: BLE001 - a relay that stops is worse than any error
                 _logger.warning("relay_failed", log=self._log.name, error=repr(error))
                 pause = min(2 * pause, 1.0)
+                with suppress(Exception):  # the log may be away as well
+                    await self._report()  # while the broker is away, everybody looks at the lag
                 await asyncio.sleep(pause)
                 continue
             pause = self._settings.linger_seconds
@@ -162,13 +165,19 @@ class Relay:
         if now - self._reported_at >= self._settings.report_seconds:
             self._reported_at = now
             await self._feed.ensure(self._log.partitions, self._stream)
-            heads = await self._log.heads()
-            self._metrics.relay_lag_events.labels(self._log.name).set(_lag(heads, self._tails))
+            await self._report()
         if now - self._stored_at >= self._settings.save_seconds and self._published != self._stored:
             self._stored_at = now
             await self._saved.save(self._published)
             self._stored = dict(self._published)
 
+    async def _report(self) -> None:
+        heads = await self._log.heads()
+        # Where an outage put a subject's end in doubt, what was last published there stands for it.
+        ends = {**self._published, **{partition: tail.position for partition, tail in self._tails.items()}}
+        held = {partition: ends[partition] for partition in self._partitions if partition in ends}
+        self._metrics.relay_lag_events.labels(self._log.name).set(_lag(heads, held))
 
-def _lag(heads: Mapping[int, int], tails: Mapping[int, Tail]) -> int:
-    return sum(max(0, head - tails[partition].position) for partition, head in heads.items() if partition in tails)
+
+def _lag(heads: Mapping[int, int], ends: Mapping[int, int]) -> int:
+    return sum(max(0, heads[partition] - end) for partition, end in ends.items())

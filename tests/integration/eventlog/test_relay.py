@@ -160,6 +160,24 @@ async def test_a_relay_says_how_far_it_has_come(broker: Broker) -> None:
     assert value("portrait_relay_lag_events", {"log": "interactions"}) == 0
 
 
+async def test_a_relay_says_how_far_it_falls_behind_while_the_broker_is_away(
+    own_nats: NatsServer, broker: Broker
+) -> None:
+    log, metrics = memory_log(), Metrics()
+    await append(log, 600)
+
+    def lag() -> float | None:
+        return metrics.registry.get_sample_value("portrait_relay_lag_events", {"log": "interactions"})
+
+    async with running(relay_of(log, broker, metrics=metrics)):
+        await eventually(Stream(broker, log).reaches_the_heads)
+        await own_nats.stop()
+        await append(log, 400, start=600)
+        await eventually(lambda: _holds(lag() == 400))
+        await own_nats.start()
+        await eventually(lambda: _holds(lag() == 0))
+
+
 async def test_an_event_brings_its_trace_along(broker: Broker) -> None:
     log = memory_log(partitions=1)
     seal = Envelope("demo", "interaction_recorded", traceparent=bytes(range(1, 26))).seal()
