@@ -152,6 +152,7 @@ class Relay:
             head = heads[partition]
             if tail is not None and 0 < tail.position <= head:
                 self._tails[partition] = tail
+                self._published[partition] = tail.position
                 continue
             if tail is not None:
                 _logger.warning("foreign_subject_purged", log=self._log.name, partition=partition)

@@ -1,0 +1,73 @@
+"""What the demo breaks on purpose, and how little comes of it."""
+
+import asyncio
+import os
+import signal
+from time import monotonic
+from typing import Final
+
+from examples.grocery.expectation import expect
+from examples.grocery.scene import Scene
+from libs.cli.sending import Manner
+from libs.cli.texts import lasting, many
+from libs.devstack.folder import Running
+
+BACK_WITHIN: Final = 90.0  # seconds
+POLL: Final = 0.05
+SMALL_BATCHES: Final = Manner(rows=50)  # so that some are under way when it strikes
+
+
+async def kill(scene: Scene, households: int) -> None:
+    """Kill the service while it collects from so many households."""
+    scene.chapter(
+        "Killed on the way",
+        f"{many(households, 'more household')}; and halfway the service gets kill -9. Its supervisor starts it again, "
+        "and whoever was not answered sends again.",
+    )
+    halfway = asyncio.Event()
+    tally, away = await asyncio.gather(
+        scene.books.send(households, SMALL_BATCHES, halfway), _kill_and_wait(scene, halfway)
+    )
+    lost = f", {tally.duplicates:,} of them a second time, because the first answer died" if tally.duplicates else ""
+    scene.done(f"killed, and back after {lasting(away)}; {many(tally.answered, 'interaction')} were answered for{lost}")
+    said, _ = await scene.books.balance()
+    scene.done(f"the log holds each of them once, and {said}")
+
+
+async def lose_the_broker(scene: Scene, households: int) -> None:
+    """Stop NATS, wipe what it stored, and collect from so many households meanwhile."""
+    scene.chapter(
+        "The broker loses everything",
+        f"NATS is stopped and its store wiped; {many(households, 'more household')} are collected while it is away. "
+        "It only carries the log to other services, so nobody else notices.",
+    )
+    await scene.books.relayed()
+    async with scene.stack.without(scene.stack.nats):
+        await scene.stack.nats.wipe_store()
+        tally = await scene.books.send(households)
+        expect("interactions recorded while the broker was away", tally.recorded, tally.answered)
+        said, _ = await scene.books.balance()
+        await scene.books.relayed(lag=tally.recorded)
+        scene.done(f"{many(tally.recorded, 'interaction')} recorded without a broker, and as many wait to be relayed")
+        scene.done(said)
+    began = monotonic()
+    await scene.books.relayed()
+    scene.done(f"NATS is back, empty; {lasting(monotonic() - began)} later nothing waits any more")
+
+
+async def _kill_and_wait(scene: Scene, halfway: asyncio.Event) -> float:
+    """Kill the service once it is time; seconds until it serves again."""
+    await halfway.wait()
+    before, began = _profile(scene), monotonic()
+    assert before.pid is not None, "it has just answered"
+    os.kill(before.pid, signal.SIGKILL)
+    async with asyncio.timeout(BACK_WITHIN):
+        while (now := _profile(scene)).restarts == before.restarts or now.state != "serving":  # noqa: ASYNC110  the stack's state has no event
+            await asyncio.sleep(POLL)
+        took = monotonic() - began
+        await scene.shop.calling.channel.channel_ready()
+    return took
+
+
+def _profile(scene: Scene) -> Running:
+    return next(part for part in scene.stack.state.parts if part.name == "profile")
