@@ -94,6 +94,7 @@ class Consumer(Generic[ConnectionT]):
                     await self.turn()
                 except Fenced:
                     self._positions = {}
+                    await asyncio.sleep(self._settings.linger_seconds)  # whoever moved them may be at it again
                 except Exception as error:  # noqa: BLE001 - a consumer that stops freezes all that it feeds
                     self._tell(error)
                     await asyncio.sleep(pause)
