@@ -27,6 +27,7 @@ from libs.eventlog.versions import PostgresVersions
 from libs.people.keys import Keyring
 from libs.runtime.clock import SECOND, SystemClock
 from libs.runtime.tenants import Tenants
+from libs.telemetry.logs import start_logs
 from libs.telemetry.metrics import Metrics
 from services.profile.migrations import SCRIPTS
 from services.profile.projections import INTERACTION_RECORDED, PORTRAITS
@@ -48,6 +49,7 @@ POLL_SECONDS: Final = 0.05
 
 async def run() -> None:
     """Print `events_per_s`, its ratio to the baseline and `cpu_us_per_event`, all servers included."""
+    start_logs("bench", "warning")
     events = PEOPLE * EACH
     work("rebuild", seed=SEED, people=PEOPLE, interactions=events, processes=WORKERS, sample=SAMPLE)
     async with _database() as (server, url):
