@@ -6,10 +6,14 @@ from typing import Final
 
 import uvloop
 
-from tests.bench import append, machine, rebuild, service
+from tests.bench import append, archive, machine, rebuild, service
 from tests.bench.shop import Shop, open_shop
 
-ALONE: Final[Mapping[str, Callable[[], Awaitable[None]]]] = {"append": append.run, "rebuild": rebuild.run}
+ALONE: Final[Mapping[str, Callable[[], Awaitable[None]]]] = {
+    "append": append.run,
+    "rebuild": rebuild.run,
+    "archive": archive.run,
+}
 IN_SHOP: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
     "freshness": service.freshness,
     "profile_read": service.profile_read,

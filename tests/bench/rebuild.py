@@ -23,7 +23,7 @@ from libs.eventlog.migrations import migrate
 from libs.eventlog.ranges import Ranges
 from libs.eventlog.rebuild_runner import RebuildRunner
 from libs.eventlog.rebuilds import PostgresRebuilds, Standing
-from libs.eventlog.versions import PostgresVersions
+from libs.eventlog.versions import Meaning, PostgresVersions
 from libs.people.keys import Keyring
 from libs.runtime.clock import SECOND, SystemClock
 from libs.runtime.tenants import Tenants
@@ -52,8 +52,8 @@ async def run() -> None:
     start_logs("bench", "warning")
     events = PEOPLE * EACH
     work("rebuild", seed=SEED, people=PEOPLE, interactions=events, processes=WORKERS, sample=SAMPLE)
-    async with _database() as (server, url):
-        await _load(url)
+    async with empty_database() as (server, url):
+        await fill(url)
         stolen, standing, cpu = Stolen(), *(await _rebuild(server, url))
     loop = asyncio.get_running_loop()
     with ProcessPoolExecutor(1) as pool:  # a process of its own, as fresh as the workers were
@@ -72,9 +72,7 @@ async def _rebuild(server: PostgresServer, url: str) -> tuple[Standing, dict[str
     os.environ["PORTRAIT_PROFILE_DATABASE_URL"] = url
     async with open_pool(url, size=2) as pool:
         versions = PostgresVersions(pool, PORTRAITS, PORTRAITS, clock)
-        tenants = Tenants.demo()
-        zones, currencies = ({one.id: getattr(one, fact) for one in tenants} for fact in ("zone", "currency"))
-        meaning = {"fold": 1, "zones": zones, "currencies": currencies, "schemas": {}}
+        meaning = meaning_of_today()
         await versions.begin(meaning)
         rebuilds = PostgresRebuilds(pool, PORTRAITS, PORTRAITS, clock)
         version = await rebuilds.start(meaning, WORKERS)
@@ -91,6 +89,13 @@ async def _rebuild(server: PostgresServer, url: str) -> tuple[Standing, dict[str
             with suppress(asyncio.CancelledError):
                 await running
         return standing, cpu
+
+
+def meaning_of_today() -> Meaning:
+    """What portraits of the demo tenants depend on."""
+    tenants = Tenants.demo()
+    zones, currencies = ({one.id: getattr(one, fact) for one in tenants} for fact in ("zone", "currency"))
+    return {"fold": 1, "zones": zones, "currencies": currencies, "schemas": {}}
 
 
 def _workers(server: PostgresServer) -> list[psutil.Process]:
@@ -112,7 +117,8 @@ def _cpu(processes: Sequence[psutil.Process]) -> float:
 
 
 @asynccontextmanager
-async def _database() -> AsyncIterator[tuple[PostgresServer, str]]:
+async def empty_database() -> AsyncIterator[tuple[PostgresServer, str]]:
+    """A server, and the URL of a migrated database on it."""
     with tempfile.TemporaryDirectory(prefix="portrait-bench-") as folder:
         settings = {"shared_buffers": "2GB"}
         async with PostgresServer(Path(folder) / "postgres", settings=settings) as server:
@@ -131,7 +137,7 @@ class _Share:
     now: int
 
 
-async def _load(url: str) -> None:
+async def fill(url: str) -> None:
     """Interactions of everybody in no order, as years bring them."""
     now, began = time.time_ns() // 1000, time.perf_counter()
     async with open_pool(url, size=1) as pool:
