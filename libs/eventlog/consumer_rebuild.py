@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
@@ -51,14 +50,18 @@ class ConsumerRebuild:
             while await self.shadow.turn(self._note) > NEARLY_EVENTS:
                 pass
             await self._end_phase("compare", "building", "comparing")
-        following = asyncio.create_task(self.shadow.run())
-        try:
-            found, differences = await self._compare()
-        finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+        found, differences = await self._compare(*await self._near())
         await self._end_phase("done", "comparing", "ready", found, differences)
+
+    async def _near(self) -> tuple[Version, Version]:
+        """The version that is read, and the other, once replicas that have its fold have nearly brought it up."""
+        while True:
+            await asyncio.sleep(NOTE_SECONDS)
+            await self._note()
+            active = await self.pool.fetchval(_ACTIVE, self.run.projection)
+            ahead, behind = (self.after, self.before) if active == self.after.number else (self.before, self.after)
+            if await self.pool.fetchval(_LAG, ahead.name, behind.name) <= NEARLY_EVENTS:
+                return ahead, behind
 
     @property
     def _key(self) -> tuple[str, int, int]:
@@ -70,8 +73,7 @@ class ConsumerRebuild:
             return
         if await self.pool.fetchval(_PHASE, *self._key) is None:
             raise Overtaken
-        partitions, positions = list(self.shadow.positions), list(self.shadow.positions.values())
-        await self.pool.execute(_NOTE, *self._key[:2], partitions, positions)
+        await self.pool.execute(_NOTE, *self._key[:2], self.after.name)
         self._noted_at = monotonic()
 
     async def _end_phase(
@@ -85,8 +87,7 @@ class ConsumerRebuild:
         async with self.pool.acquire() as connection, connection.transaction():
             if await connection.fetchval(f"{_PHASE} FOR UPDATE", *self._key) is None:
                 raise Overtaken
-            partitions, positions = list(self.shadow.positions), list(self.shadow.positions.values())
-            await connection.execute(_NOTE, *self._key[:2], partitions, positions)
+            await connection.execute(_NOTE, *self._key[:2], self.after.name)
             await connection.execute(_SET_STATE, *self._key[:2], before, after)
             await connection.execute(_NEXT_PHASE, *self._key[:2], phase, self.clock.now())
             if found is not None:
@@ -99,11 +100,11 @@ class ConsumerRebuild:
                     ],
                 )
 
-    async def _compare(self) -> tuple[Found, list[Difference]]:
+    async def _compare(self, ahead: Version, behind: Version) -> tuple[Found, list[Difference]]:
         """Compare all tables as they are where both versions have folded the same events."""
         async with self.pool.acquire() as seeing, seeing.transaction(isolation="repeatable_read", readonly=True):
             async with self.pool.acquire() as holding, holding.transaction():
-                positions = await hold_together(holding, self.declared, self.before, self.after)
+                positions = await hold_together(holding, self.declared, ahead, behind)
                 await seeing.fetchval("SELECT count(*) FROM checkpoints")  # from here on it sees this moment
             found = await self._counted(seeing)
             differences: dict[tuple[str, bytes], Difference] = {}
@@ -196,13 +197,23 @@ _COLUMNS: Final = """
 
 _PARKED: Final = "SELECT count(*) FROM dead_letters WHERE projection = $1 AND kind = 'failed'"
 
+_ACTIVE: Final = "SELECT version FROM projection_versions WHERE projection = $1 AND state = 'active'"
+
+_LAG: Final = """
+    SELECT coalesce(sum(greatest(0, ahead.position - coalesce(behind.position, 0))), 0)::bigint
+    FROM checkpoints AS ahead
+    LEFT JOIN checkpoints AS behind
+      ON behind.consumer = $2 AND behind.log = ahead.log AND behind.partition = ahead.partition
+    WHERE ahead.consumer = $1"""
+
 _PHASE: Final = "SELECT phase FROM rebuilds WHERE projection = $1 AND version = $2 AND epoch = $3"
 
 _NOTE: Final = """
     UPDATE rebuild_steps AS step
     SET events = greatest(step.events, least(mine.position, until)), done = mine.position >= until
-    FROM unnest($3::smallint[], $4::bigint[]) AS mine(partition, position)
-    WHERE step.projection = $1 AND step.version = $2 AND step.phase = 'build' AND step.partition = mine.partition"""
+    FROM checkpoints AS mine
+    WHERE step.projection = $1 AND step.version = $2 AND step.phase = 'build' AND step.partition = mine.partition
+      AND mine.consumer = $3"""
 
 _SET_STATE: Final = """
     UPDATE projection_versions SET state = $4 WHERE projection = $1 AND version = $2 AND state = $3"""

@@ -1,7 +1,7 @@
 """The versions of a consumer's projection at work in one replica: one is live, the others follow as its shadows."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +14,7 @@ from libs.eventlog.consumer_versions import ConsumerVersions, VersionedConsumer
 from libs.eventlog.database import UNREACHABLE, Connection
 from libs.eventlog.folding import Folding
 from libs.eventlog.log import LogSource
-from libs.eventlog.mending import ConsumerMender
+from libs.eventlog.mending import ConsumerMender, Mender
 from libs.eventlog.shadow import Shadow
 from libs.eventlog.versions import KEPT_UP, UnknownFold, Version
 from libs.runtime.errors import Unavailable
@@ -59,9 +59,9 @@ class LivingConsumer:
         return self._known[self._active]
 
     @property
-    def menders(self) -> Sequence[ConsumerMender[Connection]]:
-        """A mender for each version that is kept up."""
-        return [ConsumerMender(one.folding) for one in self._known.values()]
+    def living(self) -> Sequence[Following]:
+        """Every version that is kept up, by number."""
+        return [self._known[number] for number in sorted(self._known)]
 
     def knows(self, version: Version) -> bool:
         """Whether this release has the fold of a version."""
@@ -91,6 +91,16 @@ class LivingConsumer:
         """How far the service has consumed each log: what its shadows lack, nobody waits for."""
         versions = await self.versions.load()
         return await consumed(self.pool, [one.name for one in versions if one.state != "active"])
+
+    async def lag_of(self, version: Version) -> int:
+        """Events that a version lacks, of the partitions that are this replica's."""
+        held, following = sorted(self.partitions), self._known.get(version.number)
+        lag = self.active.live.lag.events
+        if version.number == self._active or following is None:
+            return lag
+        active = await self.active.folding.checkpoints.load(held)
+        mine = await following.folding.checkpoints.load(held)
+        return lag + sum(max(0, active[partition] - mine[partition]) for partition in held)
 
     async def run(self) -> None:
         """Keep every version up until cancelled; raises `UnknownFold`."""
@@ -126,3 +136,14 @@ class LivingConsumer:
                 structlog.get_logger().warning(
                     "versions_not_refreshed", projection=self.declared.name, error=repr(error)
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerMenders:
+    """A mender for each version of a consumer that is kept up at the moment."""
+
+    living: LivingConsumer
+
+    def __iter__(self) -> Iterator[Mender]:
+        for one in self.living.living:
+            yield ConsumerMender(one.folding)
