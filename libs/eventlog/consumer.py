@@ -44,6 +44,14 @@ class Goal:
     seen_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """What is recorded and not yet folded: how many events, and for how long the first has been known."""
+
+    events: int = 0
+    seconds: float = 0.0
+
+
 class Consumer(Generic[ConnectionT]):
     """Brings every event of some partitions to a handler, once in effect and in the order of each partition.
 
@@ -83,6 +91,7 @@ class Consumer(Generic[ConnectionT]):
         self._timer = timer
         self._checked_at = timer()
         self._subscription: Subscription | None = None
+        self.lag = Lag()
 
     async def run(self) -> None:
         """Consume until cancelled; outages are waited out, and what is waiting is never dropped."""
@@ -241,6 +250,7 @@ class Consumer(Generic[ConnectionT]):
 
     def _tell_lag(self, events: int, seconds: float) -> None:
         """Of our partitions; what those of others lag, they tell."""
+        self.lag = Lag(events, seconds)
         self._metrics.projection_lag_events.labels(self.name).set(events)
         self._metrics.projection_lag_seconds.labels(self.name).set(seconds)
 

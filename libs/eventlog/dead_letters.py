@@ -137,7 +137,7 @@ _ASIDE: Final = """
     UNION ALL
     SELECT NULL, NULL, letter.partition, letter.position FROM dead_letters AS letter
     JOIN unnest($3::smallint[], $4::bigint[], $5::bigint[]) AS step(partition, old, new) USING (partition)
-    WHERE projection = $1 AND log = $2 AND kind = 'dropped'
+    WHERE log = $2 AND kind = 'dropped' AND split_part(projection, '@', 1) = split_part($1, '@', 1)
       AND letter.position > step.old AND letter.position <= step.new"""
 
 _PARK: Final = """
@@ -198,7 +198,7 @@ class PostgresDeadLetters:
         """See `DeadLetters.aside`.
 
         A statement of its own: one that moved the checkpoints too would see the letters as they were before it waited
-        for the locks.
+        for the locks. What one version dropped, those that have not come so far skip too.
         """
         partitions, old, new = zip(*((step.partition, step.old, step.new) for step in steps), strict=True)
         rows = await connection.fetch(_ASIDE, self._projection, self._log, partitions, old, new)

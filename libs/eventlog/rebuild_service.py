@@ -1,4 +1,4 @@
-"""The methods of `ops.v1.Projections` that make versions of lazy projections and choose between them.
+"""The methods of `ops.v1.Projections` that make versions of projections and choose between them.
 
 They concern every tenant's people at once, so they are the platform's alone.
 """
@@ -18,6 +18,7 @@ from portrait.ops.v1 import projections_service_pb2_grpc as rpc
 
 from libs.eventlog.difference import Change, Difference
 from libs.eventlog.living import LivingProjection
+from libs.eventlog.living_consumer import LivingConsumer
 from libs.eventlog.rebuild import Phase
 from libs.eventlog.rebuilds import Rebuilds, Standing, check_start
 from libs.eventlog.versions import VersionState, changes
@@ -47,9 +48,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rebuildable:
-    """A lazy projection of the service, and its rebuilds."""
+    """A projection of the service, lazy or consuming, and its rebuilds."""
 
-    living: LivingProjection[Any]
+    living: LivingProjection[Any] | LivingConsumer
     rebuilds: Rebuilds
 
 
@@ -127,7 +128,7 @@ class RebuildMethods(rpc.ProjectionsServicer):
         if not current_caller().platform:
             raise PermissionDenied("versions of projections concern all tenants: this call is the platform's to make")
         if request.projection not in self._rebuildable:
-            raise NotFound("lazy projection", request.projection)
+            raise NotFound("projection with versions", request.projection)
         return self._rebuildable[request.projection]
 
 

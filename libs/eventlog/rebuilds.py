@@ -177,14 +177,11 @@ class PostgresRebuilds:
                 return int(repeated)
             check_start(versions)
             number = 1 + await connection.fetchval(_LAST, self._projection)
-            table = f"{self._snapshots}_{number}"
-            storage = ", ".join(f"{name} = {value}" for name, value in SNAPSHOT_STORAGE.items())
-            await connection.execute(f"CREATE TABLE {table} (LIKE {self._snapshots} INCLUDING ALL) WITH ({storage})")
-            now = self._clock.now()
-            await connection.execute(_BEGIN_VERSION, self._projection, number, table, json.dumps(dict(meaning)), now)
-            await connection.execute(_BEGIN, self._projection, number, active_of(versions), request_id, workers, now)
-            await connection.execute(_BEGIN_STEPS, self._projection, number)
-            await connection.execute(_BEGIN_HORIZONS, name_of(self._projection, number))
+            active, now = versions[active_of(versions)], self._clock.now()
+            home = await self._make_home(connection, number)
+            await connection.execute(_BEGIN_VERSION, self._projection, number, home, json.dumps(dict(meaning)), now)
+            await connection.execute(_BEGIN, self._projection, number, active.number, request_id, workers, now)
+            await self._begin_steps(connection, number, active)
             return int(number)
 
     async def get(self, version: int = 0) -> Standing:
@@ -205,7 +202,7 @@ class PostgresRebuilds:
             ended = check_cancel(phase, versions, version)
             await connection.execute(_END, self._projection, version, ended, self._clock.now())
             if ended == "cancelled":
-                await drop(connection, versions[version])
+                await self._drop(connection, versions[version])
 
     async def compare_again(self, version: int) -> None:
         """See `Rebuilds.compare_again`."""
@@ -254,6 +251,20 @@ class PostgresRebuilds:
     async def release(self, run: Run, trouble: str = "") -> None:
         """See `Rebuilds.release`."""
         await self._pool.execute(_RELEASE, run.projection, run.version, run.epoch, trouble, RETRY)
+
+    async def _make_home(self, connection: Connection, number: int) -> str:
+        """Make the place of a version's states; its name."""
+        table = f"{self._snapshots}_{number}"
+        storage = ", ".join(f"{name} = {value}" for name, value in SNAPSHOT_STORAGE.items())
+        await connection.execute(f"CREATE TABLE {table} (LIKE {self._snapshots} INCLUDING ALL) WITH ({storage})")
+        return table
+
+    async def _begin_steps(self, connection: Connection, number: int, active: Version) -> None:
+        await connection.execute(_BEGIN_STEPS, self._projection, number)
+        await connection.execute(_BEGIN_HORIZONS, name_of(self._projection, number))
+
+    async def _drop(self, connection: Connection, version: Version) -> None:
+        await drop(connection, version)
 
     async def _hold(self, connection: Connection, version: int) -> Phase:
         phase: Phase | None = await connection.fetchval(_HOLD, self._projection, version)

@@ -15,6 +15,7 @@ from portrait.ops.v1 import projections_service_pb2_grpc as ops_rpc
 from libs.eventlog.dead_letter_calls import DeadLetterCalls
 from libs.eventlog.event import Batch, Recorded, partition_of
 from libs.eventlog.living import LivingProjection
+from libs.eventlog.living_consumer import LivingConsumer
 from libs.eventlog.log import Log
 from libs.eventlog.mending import Mender
 from libs.eventlog.rebuild_service import STATES, Rebuildable, RebuildMethods, time_on_wire
@@ -33,7 +34,7 @@ _COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters WHERE projection = $1 A
 
 
 class Kept(NamedTuple):
-    """A version of a lazy projection, and how many events of the keys that are due for compaction it lacks."""
+    """A version of a projection, and how many events it lacks: of a lazy one, of the keys due for compaction."""
 
     version: Version
     lag_events: int
@@ -69,6 +70,15 @@ async def standing_of(living: LivingProjection[Any], log: str) -> Standing:
         active.compactor.lag_seconds,
         kept,
     )
+
+
+async def standing_of_consumer(living: LivingConsumer) -> Standing:
+    """How a consumer's projection fares, with all its versions; of the partitions that are this replica's."""
+    lag = living.active.live.lag
+    kept = [Kept(one, await living.lag_of(one)) for one in await living.versions.load()]
+    kind = ops_pb.PROJECTION_KIND_CONSUMER
+    number = living.active.version.number
+    return Standing(living.declared.name, number, kind, living.declared.log, lag.events, lag.seconds, kept)
 
 
 class LogService(log_rpc.LogServicer):

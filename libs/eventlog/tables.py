@@ -143,4 +143,5 @@ def dead_letter_table(metadata: MetaData) -> None:
         Column("request_id", Text),
         Index("dead_letters_by_key", "projection", "log", "key", "position"),
         Index("dead_letters_that_failed", "projection", "log", postgresql_where=text("kind = 'failed'")),
+        Index("dead_letters_dropped", "log", "partition", "position", postgresql_where=text("kind = 'dropped'")),
     )

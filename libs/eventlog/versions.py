@@ -188,6 +188,7 @@ class PostgresVersions:
             before = active_of(versions)
             check_switch(versions, self._projection, number)
             if before != number:
+                await self._meet(connection, versions[before], versions[number])
                 await connection.execute(_SET_STATE, self._projection, before, "ready")
                 await connection.execute(_SET_STATE, self._projection, number, "active")
             now = self._clock.now()
@@ -203,7 +204,13 @@ class PostgresVersions:
             check_retire(versions, self._projection, number)
             if await connection.fetchval(_COMPARED, self._projection):
                 raise FailedPrecondition("REBUILD_RUNNING", f"version {number} is being compared: wait, or cancel that")
-            await drop(connection, versions[number])
+            await self._drop(connection, versions[number])
+
+    async def _meet(self, connection: Connection, before: Version, after: Version) -> None:
+        """Hold both versions where they say the same of the log; of lazy ones, any moment is such a moment."""
+
+    async def _drop(self, connection: Connection, version: Version) -> None:
+        await drop(connection, version)
 
 
 async def loaded(connection: Connection | asyncpg.Pool, projection: str) -> dict[int, Version]:
@@ -218,12 +225,17 @@ async def held(connection: Connection, projection: str) -> dict[int, Version]:
 
 async def drop(connection: Connection, version: Version) -> None:
     """Retire a version within the caller's transaction; nothing of it stays but its row."""
-    await connection.execute(_SET_STATE, version.projection, version.number, "retired")
     if version.number > 1:
         await connection.execute(f"DROP TABLE {version.snapshots}")
     else:  # declared by the migrations, so its table stays
         await connection.execute(f"TRUNCATE {version.snapshots}")
     await connection.execute("DELETE FROM projection_horizons WHERE projection = $1", version.name)
+    await forget(connection, version)
+
+
+async def forget(connection: Connection, version: Version) -> None:
+    """Retire a version whose states are gone."""
+    await connection.execute(_SET_STATE, version.projection, version.number, "retired")
     # What was given up stays on record.
     await connection.execute("DELETE FROM dead_letters WHERE projection = $1 AND kind <> 'dropped'", version.name)
     await connection.execute(

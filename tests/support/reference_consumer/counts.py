@@ -27,10 +27,11 @@ _ADD: Final = """
 class Counts:
     """Folds events into a count per key, and answers with one `count_changed` for each of them.
 
-    Events of type `poison` are parked, unless it is a release that takes them.
+    Events of type `poison` are parked, unless it is a release that takes them. `each` is what an event counts.
     """
 
     takes_poison: bool = False
+    each: int = 1
 
     async def fold(self, connection: Connection, batches: Sequence[Batch]) -> Verdict:
         """Count, in the transaction that moves the checkpoints."""
@@ -39,12 +40,12 @@ class Counts:
             return Park("poison")
         added = Counter((recorded.event.tenant, recorded.event.key) for _, recorded in placed)
         tenants, keys = zip(*added, strict=True)
-        rows = await connection.fetch(_ADD, tenants, keys, list(added.values()))
-        counts = {(tenant, key): count - added[tenant, key] for tenant, key, count in rows}
+        rows = await connection.fetch(_ADD, tenants, keys, [self.each * more for more in added.values()])
+        counts = {(tenant, key): count - self.each * added[tenant, key] for tenant, key, count in rows}
         outputs = []
         for partition, recorded in placed:
             key = (recorded.event.tenant, recorded.event.key)
-            counts[key] += 1
+            counts[key] += self.each
             outputs.append(Output(partition, recorded.position, _changed(partition, recorded, counts[key])))
         return Done(outputs)
 

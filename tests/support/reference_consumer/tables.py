@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from libs.eventlog.checkpoint import checkpoint_table
 from libs.eventlog.lease_store import lease_tables
 from libs.eventlog.tables import dead_letter_table, log_tables
+from libs.eventlog.version_tables import version_tables
 
 _LOCK: Final = 0x50524550
 
@@ -18,6 +19,7 @@ log_tables(metadata)
 checkpoint_table(metadata)
 lease_tables(metadata)
 dead_letter_table(metadata)
+version_tables(metadata)
 
 Table(
     "counts",

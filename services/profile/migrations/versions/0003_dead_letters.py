@@ -26,3 +26,9 @@ def upgrade() -> None:
     op.create_index(
         "dead_letters_that_failed", "dead_letters", ["projection", "log"], postgresql_where=sa.text("kind = 'failed'")
     )
+    op.create_index(
+        "dead_letters_dropped",
+        "dead_letters",
+        ["log", "partition", "position"],
+        postgresql_where=sa.text("kind = 'dropped'"),
+    )
