@@ -24,7 +24,6 @@ Found = TypeVar("Found")
 WINDOW_BYTES: Final = 32 * 1024 * 1024
 WINDOWS: Final = 8
 RUNS_AT_ONCE: Final = 256
-TRIES: Final = 3
 
 NOT_SET: Final = "part of the log is archived, and the setting ARCHIVE does not say where"
 
@@ -125,7 +124,8 @@ class Archive:
         if not files:
             return
         with _reaching():
-            runs = await asyncio.to_thread(self.files.runs, [file.path for file in files], until, after)
+            paths = [file.path for file in await asyncio.to_thread(self._present, files)]
+            runs = await asyncio.to_thread(self.files.runs, paths, until, after)
             while some := await asyncio.to_thread(lambda: list(islice(runs, RUNS_AT_ONCE))):
                 for run in some:
                     yield run
@@ -154,14 +154,19 @@ class Archive:
 
     async def _look(self, partition: int, after: int, until: int, look: Callable[[list[ArchiveFile]], Found]) -> Found:
         """Look into the files of a stretch, in a thread; again, if one was replaced meanwhile."""
-        for _ in range(TRIES):
+        for last_try in (False, False, True):
             files = await registered(self._pool, partition, after, until)
+            if last_try:
+                files = await asyncio.to_thread(self._present, files)
             try:
                 with _reaching():
                     return await asyncio.to_thread(look, files)
             except FileNotFoundError as error:
                 missing = error
         raise Unavailable("archive", f"a file is missing: {missing}")
+
+    def _present(self, files: list[ArchiveFile]) -> list[ArchiveFile]:
+        return [msgspec.structs.replace(file, path=self.files.present(file.path)) for file in files]
 
 
 async def hold_archives(connection: Connection, wait: str) -> None:

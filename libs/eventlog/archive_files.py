@@ -100,7 +100,7 @@ class ArchiveFiles:
 
     def rewrite(self, path: str, fresh: str, partition: int, blank: Collection[int]) -> Written | None:
         """Copy a file without the payloads at some positions; None if it has none there."""
-        blank = frozenset(blank)
+        blank, path = frozenset(blank), self.present(path)
         file = self._open(path, self._index(path).footer)
         table = file.read(columns=["position", *BYTES], use_threads=False)
         table = table.filter(pc.is_in(table["position"], pa.array(blank, pa.int64())))
@@ -117,6 +117,15 @@ class ArchiveFiles:
         for found in self._system.get_file_info(fs.FileSelector(folder, allow_not_found=True)):
             if found.path.startswith(self._full(stem)) and (keep is None or found.path != self._full(keep)):
                 self._system.delete_file(found.path)
+
+    def present(self, path: str) -> str:
+        """The path of a file, or of what replaced it: a database restored to an earlier moment knows the former one."""
+        if self._system.get_file_info(self._full(path)).type == fs.FileType.NotFound:
+            folder, stem = path.rpartition("/")[0], path.rpartition("-")[0]
+            found = self._system.get_file_info(fs.FileSelector(self._full(folder), allow_not_found=True))
+            others = [f"{folder}/{one.base_name}" for one in found if one.extension == "parquet"]
+            return next((other for other in others if other.rpartition("-")[0] == stem), path)
+        return path
 
     def check(self, path: str) -> Written:
         """Read a whole file, checksums of its pages included."""

@@ -195,3 +195,18 @@ async def test_an_erasure_and_an_archiver_do_not_undo_each_other(aged: Aged, own
     await aged.store.blanking().finish()
     assert await kept(aged, own_folder) == everything - 10
     assert aged.files_there(own_folder) == await aged.files()
+
+
+async def test_a_database_restored_to_before_an_erasure_reads_what_is_there_now(aged: Aged, own_folder: Path) -> None:
+    ann, bob, *_ = aged.names
+    before = await aged.database.pool.fetch("SELECT start_at, partition, path FROM log_archives")
+    await aged.store.blank(ann)
+    for start_at, partition, path in before:  # as a restore would
+        await aged.database.pool.execute(
+            "UPDATE log_archives SET path = $3 WHERE start_at = $1 AND partition = $2", start_at, partition, path
+        )
+    assert await payloads(aged, ann) == [b""] * 6
+    assert [run async for run in aged.log.keys_in_order(0, 10**6) if run.key == key_of(ann)]
+    assert len([one async for one in aged.log.stream(0, 0)]) > 0
+    assert await aged.store.blank(bob) == 6
+    assert await payloads(aged, bob) == [b""] * 6
