@@ -98,6 +98,10 @@ class Feed(Protocol):
         """Forget all that the stream has of a partition."""
         ...
 
+    async def discard(self) -> None:
+        """Give the stream up with all that it carries, if there is one; `ensure` makes it anew."""
+        ...
+
     async def subscribe(self, positions: Mapping[int, int]) -> Subscription:
         """Subscribe to partitions, each behind a position."""
         ...

@@ -1,6 +1,7 @@
 """A log's feed on JetStream: a stream with limits, a subject a partition, a message a batch."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 import nats.errors
@@ -94,6 +95,13 @@ class JetStreamFeed:
         """See `Feed.purge`."""
         with reaching_broker():
             await (await self._jetstream()).purge_stream(self._stream, subject=subject_of(self._log, partition))
+
+    async def discard(self) -> None:
+        """See `Feed.discard`."""
+        with reaching_broker():
+            jetstream = await self._jetstream()
+            with suppress(NotFoundError):
+                await jetstream.delete_stream(self._stream)
 
     async def subscribe(self, positions: Mapping[int, int]) -> PullSubscription:
         """See `Feed.subscribe`."""

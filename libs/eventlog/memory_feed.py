@@ -145,6 +145,12 @@ class MemoryFeed:
         """See `Feed.purge`."""
         self.broker.stream(self.log).purge(partition)
 
+    async def discard(self) -> None:
+        """See `Feed.discard`."""
+        with suppress(NoStream):
+            self.broker.stream(self.log)
+            self.broker.delete(self.log)
+
     async def subscribe(self, positions: Mapping[int, int]) -> "MemorySubscription":
         """See `Feed.subscribe`."""
         stream = self.broker.stream(self.log)

@@ -14,6 +14,7 @@ from libs.eventlog.event import Batch
 from libs.eventlog.feed import Broker, NoStream, Oversized, Overtaken, StreamSettings, Tail, heed_cancellation
 from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS, LogReader
 from libs.runtime.clock import Timer
+from libs.runtime.errors import Unavailable
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import Traces
 
@@ -29,6 +30,7 @@ class RelaySettings:
     publish_seconds: float = 2.0
     report_seconds: float = 1.0
     save_seconds: float = 5.0
+    refusals: int = 3  # turns in a row in which a stream that can be read took nothing, after which it is made anew
     longest_republication: int = 100_000  # events of a partition; what is older, consumers read from the log
 
 
@@ -66,6 +68,7 @@ class Relay:
         self._tails: dict[int, Tail] = {}
         self._published: dict[int, int] = {}
         self._stored: dict[int, int] = {}
+        self._refusals = 0
         self._timer = timer
         self._stored_at = self._reported_at = float("-inf")
 
@@ -100,6 +103,8 @@ class Relay:
         ends = {partition: tail.position for partition, tail in self._tails.items()}
         batches = await self._log.read(ends) if ends else []
         outcomes = await asyncio.gather(*map(self._publish, batches), return_exceptions=True)
+        if outcomes:
+            self._refusals = self._refusals + 1 if all(isinstance(one, Unavailable) for one in outcomes) else 0
         for outcome in outcomes:
             if outcome is not None:
                 raise outcome
@@ -137,13 +142,18 @@ class Relay:
 
     async def _resume(self, partitions: list[int]) -> None:
         """Find the ends of subjects; at the start, and when all of them are in doubt, see to the stream itself."""
-        if not self._tails:
-            await self._feed.ensure(self._log.partitions, self._stream)
         try:
+            if not self._tails:
+                await self._feed.ensure(self._log.partitions, self._stream)
             found = await asyncio.gather(*map(self._feed.end, partitions))
-        except NoStream:
-            self._tails.clear()
+        except Unavailable as error:
+            self._refusals = 0  # it is the broker that does not answer, not the stream
+            if isinstance(error, NoStream):
+                self._tails.clear()
             raise
+        if self._refusals >= self._settings.refusals:
+            await self._begin_anew()
+            return
         # Read after the messages: what is published is recorded, so a subject that is ahead of the heads is not ours.
         heads = await self._log.heads()
         if not self._published:
@@ -159,6 +169,15 @@ class Relay:
                 await self._feed.purge(partition)
             reached = min(self._published.get(partition, 0), head)
             self._tails[partition] = Tail(max(reached, head - self._settings.longest_republication), 0)
+
+    async def _begin_anew(self) -> None:
+        """Give up a stream that takes nothing any more: one of nats-server's never does again once a write has failed,
+        even when the disk has room. What it held, consumers read from the log.
+        """
+        _logger.warning("stream_given_up", log=self._log.name)
+        self._refusals = 0
+        self._tails.clear()
+        await self._feed.discard()
 
     async def _account(self) -> None:
         """Say how far behind we are, see to the stream, and save how far we came: each now and then."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import nats
-import psutil
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
@@ -18,6 +17,7 @@ from libs.eventlog.jetstream_feed import JetStreamFeed
 from libs.eventlog.stream import stream_name
 from libs.runtime.errors import Unavailable
 from tests.chaos.stage import PARTITIONS, Stage
+from tests.support.full_disk import full_disk
 
 Log = Literal["interactions", "counts"]
 
@@ -107,27 +107,14 @@ class StoreWiped:
 
 @dataclass(frozen=True, slots=True)
 class DiskFull:
-    """Every write of the broker beyond what its files hold now fails, until there is room and it is restarted.
-
-    A limit on the size of files does it to a running server without a file system of one's own. nats-server 2.15.1
-    takes it as it takes a full disk: a stream whose write failed takes no other before a restart, and only /healthz
-    says so.
-    """
+    """Every write of the broker beyond what its files hold fails, until there is room again."""
 
     full: float
     part: str = "nats"
 
     async def strike(self, stage: Stage) -> None:
-        assert stage.nats.pid is not None
-        server = psutil.Process(stage.nats.pid)
-        _, most = server.rlimit(psutil.RLIMIT_FSIZE)
-        files = [file.stat().st_size for file in (stage.nats.store / "jetstream").rglob("*.blk")]
-        server.rlimit(psutil.RLIMIT_FSIZE, (max(files, default=0), most))
-        await asyncio.sleep(self.full)
-        server.rlimit(psutil.RLIMIT_FSIZE, (most, most))
-        if not await stage.broker_is_healthy():
-            await stage.nats.kill()
-            await stage.bring_back(stage.nats)
+        with full_disk(stage.nats):
+            await asyncio.sleep(self.full)
 
 
 @dataclass(frozen=True, slots=True)

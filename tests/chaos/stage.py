@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol
-from urllib.request import urlopen
 
 from libs.devstack.errors import StartFailed
 from libs.devstack.folder import opened
@@ -88,18 +87,6 @@ class Stage:
                     return await part.start()
                 except StartFailed:
                     await asyncio.sleep(0.2)
-
-    async def broker_is_healthy(self) -> bool:
-        """What a liveness probe of nats-server hears."""
-
-        def asked() -> bool:
-            try:
-                with urlopen(f"http://{LOOPBACK}:{self.nats.monitoring_port}/healthz", timeout=2):
-                    return True
-            except OSError:
-                return False
-
-        return await asyncio.to_thread(asked)
 
 
 @asynccontextmanager

@@ -177,6 +177,9 @@ class LinkedFeed:
     async def purge(self, partition: int) -> None:
         await self.link.call("purge", lambda: self.feed.purge(partition))
 
+    async def discard(self) -> None:
+        await self.link.call("discard", self.feed.discard)
+
     async def subscribe(self, positions: Mapping[int, int]) -> "LinkedSubscription":
         wanted = dict(positions)
         subscription = await self.link.call(f"subscribe {wanted}", lambda: self.feed.subscribe(wanted))

@@ -184,6 +184,17 @@ async def test_a_purged_partition_begins_anew_and_the_others_stay(feed: Feed) ->
     await publish(feed, batch(0, 9, 9), 0)
 
 
+async def test_a_discarded_stream_is_made_anew(feed: Feed) -> None:
+    await publish(feed, batch(0, 1, 3), 0)
+    for _ in range(2):
+        await feed.discard()
+        with pytest.raises(NoStream):
+            await feed.end(0)
+    await feed.ensure(PARTITIONS, ROOMY)
+    assert await feed.end(0) is None
+    await publish(feed, batch(0, 4, 4), 0)
+
+
 async def test_a_subscription_starts_behind_its_positions(feed: Feed) -> None:
     ends = {0: 0, 1: 0}
     for first in range(1, 40, 4):
@@ -255,7 +266,8 @@ async def test_a_broker_that_is_down_is_unavailable_in_every_call(feed: Feed, tr
         await trouble.stop()
         with pytest.raises(Unavailable):
             await taken_until_lost(subscription)
-        for call in (feed.end(0), feed.purge(0), feed.ensure(PARTITIONS, ROOMY), feed.subscribe({0: 0})):
+        ensured = feed.ensure(PARTITIONS, ROOMY)
+        for call in (feed.end(0), feed.purge(0), feed.discard(), ensured, feed.subscribe({0: 0})):
             with pytest.raises(Unavailable):
                 await call
         with pytest.raises(Unavailable):

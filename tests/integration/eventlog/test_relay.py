@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import replace
 
 from libs.devstack.nats import NatsServer
@@ -9,6 +10,7 @@ from libs.eventlog.relay import Relay
 from libs.eventlog.stream import stream_name, subject_of
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import extract
+from tests.support.full_disk import full_disk
 from tests.support.logs import running
 from tests.support.transport import BRISK, PARTITIONS, Stream, append, events, eventually, memory_log, relay_of
 
@@ -90,6 +92,34 @@ async def test_a_deleted_stream_is_made_again(broker: Broker) -> None:
         await (await broker.jetstream()).delete_stream(stream_name(log.name))
         await append(log, 500, start=500)
         await eventually(stream.reaches_the_heads)
+
+
+async def test_a_stream_that_takes_nothing_since_the_disk_was_full_is_made_anew(
+    own_nats: NatsServer, broker: Broker
+) -> None:
+    log = memory_log()
+    stream = Stream(broker, log)
+    async with running(relay_of(log, broker)):
+        await append(log, 500)
+        await eventually(stream.reaches_the_heads)
+        with full_disk(own_nats):
+            await append(log, 500, start=500)
+            await asyncio.sleep(0.5)
+        await eventually(stream.reaches_the_heads)
+
+
+async def test_a_stream_survives_that_its_broker_was_away(own_nats: NatsServer, broker: Broker) -> None:
+    log = memory_log()
+    stream = Stream(broker, log)
+    async with running(relay_of(log, broker)):
+        await append(log, 500)
+        await eventually(stream.reaches_the_heads)
+        await own_nats.kill()
+        await append(log, 500, start=500)
+        await asyncio.sleep(2)
+        await own_nats.start()
+        await eventually(stream.reaches_the_heads)
+    assert await stream.is_whole()
 
 
 async def test_a_wiped_store_is_filled_from_what_was_certainly_published(own_nats: NatsServer, broker: Broker) -> None:
