@@ -1,16 +1,16 @@
 """The shop's books: whose interactions were sent, and whether Portrait says of them what the till says."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import monotonic
-from typing import Final
 
+from portrait.log.v1.log_service_pb2 import GetHeadsRequest
+from portrait.log.v1.log_service_pb2_grpc import LogStub
 from portrait.profile.v1 import profiles_service_pb2 as profiles_pb
 
 from examples.grocery.conversion import CURRENCY, TENANT, ZONE, count, interactions
-from examples.grocery.expectation import Unexpected, expect
+from examples.grocery.expectation import expect
 from examples.grocery.figures import Spent, spent, total
 from examples.grocery.shop import Shop
 from libs.cli.progress import watching
@@ -20,9 +20,6 @@ from libs.cli.standing import Standing, standing
 from libs.cli.tally import Tally
 from libs.cli.texts import many, money
 from libs.devstack.stack import Stack
-
-SETTLED_WITHIN: Final = 60.0  # seconds
-POLL: Final = 0.2
 
 
 @dataclass(slots=True)
@@ -62,8 +59,7 @@ class Books:
         """Hold the log's length, and the spending of everybody told of, against the till; what it says, and when it
         is in the shop.
         """
-        for one in (await self.stand()).services:
-            expect("events in the log", sum(head.position for head in one.heads.heads) if one.heads else 0, self.events)
+        expect("events in the log", sum((await self.heads()).values()), self.events)
         portraits = await self.shop.portraits(self.told, "person_id", "spending", "last_seen_at")
         till = spent(list(self.told))
         for household, portrait in zip(self.told, portraits, strict=True):
@@ -79,17 +75,16 @@ class Books:
         """How everything stands, as `portrait status` finds it."""
         return await standing(self.shop.calling, self.stack.state)
 
-    async def relayed(self, lag: int = 0) -> Standing:
-        """How everything stands once so many events wait to be relayed. Errors: Unexpected if that takes too long."""
-        patient_until = monotonic() + SETTLED_WITHIN
-        while True:
-            now = await self.stand()
-            waiting = sum(one.relay_lag or 0 for one in now.services)
-            if waiting == lag:
-                return now
-            if monotonic() > patient_until:
-                raise Unexpected("events not yet relayed", waiting, lag)
-            await asyncio.sleep(POLL)
+    async def heads(self) -> Mapping[int, int]:
+        """The log's length by partition."""
+        log = LogStub(self.shop.calling.channel)
+        return {
+            one.partition: one.position for one in (await self.shop.calling.ask(log.GetHeads, GetHeadsRequest())).heads
+        }
+
+    async def waiting(self) -> int:
+        """How many events wait to be relayed, as far as the service knows."""
+        return sum(one.relay_lag or 0 for one in (await self.stand()).services)
 
 
 class _Noticing:

@@ -9,7 +9,7 @@ from portrait.profile.v1 import profiles_service_pb2 as profiles_pb
 from examples.grocery import faults, hindsight
 from examples.grocery.books import spending
 from examples.grocery.conversion import CURRENCY, ZONE
-from examples.grocery.expectation import expect
+from examples.grocery.expectation import expect, expect_soon
 from examples.grocery.figures import Spent, most_telling, spent
 from examples.grocery.pictures import beside
 from examples.grocery.scene import Scene
@@ -132,7 +132,8 @@ async def retract(scene: Scene, household: int, before: profiles_pb.Profile) -> 
 async def stand(scene: Scene) -> None:
     """Show how everything stands."""
     scene.chapter("How it all stands", "What `portrait status` says after all that.")
-    now = await scene.books.relayed()
+    await expect_soon("events that wait to be relayed", scene.books.waiting, 0)
+    now = await scene.books.stand()
     said, _ = await scene.books.balance()
     expect("everything serves", now.well, True)
     scene.console.print(as_table(now))

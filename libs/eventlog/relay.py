@@ -167,7 +167,7 @@ class Relay:
             if tail is not None:
                 _logger.warning("foreign_subject_purged", log=self._log.name, partition=partition)
                 await self._feed.purge(partition)
-            reached = min(self._published.get(partition, 0), head)
+            reached = min(self._published.setdefault(partition, 0), head)
             self._tails[partition] = Tail(max(reached, head - self._settings.longest_republication), 0)
 
     async def _begin_anew(self) -> None:
@@ -193,6 +193,8 @@ class Relay:
 
     async def _report(self) -> None:
         heads = await self._log.heads()
+        if not self._published:
+            self._published = await self._saved.load()
         # Where an outage put a subject's end in doubt, what was last published there stands for it.
         ends = {**self._published, **{partition: tail.position for partition, tail in self._tails.items()}}
         held = {partition: ends[partition] for partition in self._partitions if partition in ends}
