@@ -51,6 +51,7 @@ class LivingProjection(Generic[State]):
     _living: dict[int, Living[State]] = field(default_factory=dict, init=False)
     _active: int = field(default=0, init=False)
     _changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _refreshing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     @property
     def active(self) -> Living[State]:
@@ -77,6 +78,10 @@ class LivingProjection(Generic[State]):
 
     async def refresh(self) -> None:
         """Learn of the versions as they are now; raises `UnknownFold` if the active one can't be folded here."""
+        async with self._refreshing:  # one after another, or an older answer would undo what a newer one said
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         versions = {one.number: one for one in await self.versions.load() if one.state in KEPT_UP}
         for number, version in versions.items():
             known = self._living.get(number)

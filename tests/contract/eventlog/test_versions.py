@@ -1,8 +1,9 @@
 import asyncio
+from typing import Any
 
 import pytest
 
-from libs.eventlog.versions import Switched, UnknownFold, changes, completed
+from libs.eventlog.versions import Switched, UnknownFold, Version, Versions, changes, completed
 from libs.runtime.errors import FailedPrecondition
 from tests.support.logs import added, key_of, running
 from tests.support.rebuilding import Workshop
@@ -131,3 +132,36 @@ def test_a_meaning_keeps_what_it_says_and_gains_what_it_lacks() -> None:
     whole = completed(meaning, today)
     assert whole == {"fold": 1, "zones": {"demo": "Asia/Shanghai", "other": "UTC"}, "new": 5}
     assert changes(meaning, whole) == ["new: none → 5", "zones.other: none → UTC"]
+
+
+class Slow:
+    """Versions whose first answer, true when it was made, arrives after later ones were asked for."""
+
+    def __init__(self, versions: Versions) -> None:
+        self._versions = versions
+        self.asked = asyncio.Event()
+        self.answer = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._versions, name)
+
+    async def load(self) -> list[Version]:
+        versions = await self._versions.load()
+        if not self.asked.is_set():
+            self.asked.set()
+            await self.answer.wait()
+        return versions
+
+
+async def test_an_old_answer_never_undoes_what_a_newer_one_said(workshop: Workshop) -> None:
+    living = await workshop.begun()
+    number = await workshop.rebuild()
+    living.versions = slow = Slow(workshop.versions)
+    late = asyncio.create_task(living.refresh())
+    await slow.asked.wait()
+    await workshop.versions.switch(number)
+    newer = asyncio.create_task(living.refresh())
+    await asyncio.sleep(0.05)
+    slow.answer.set()
+    await asyncio.gather(late, newer)
+    assert living.active.version.number == number

@@ -159,6 +159,20 @@ async def test_switching_under_load_never_shows_a_mix(shop: Shop) -> None:
     assert seen == {((1, 2),), ((7, 19),)}
 
 
+async def test_whoever_watches_a_portrait_is_shown_the_version_that_is_switched_to(shop: Shop) -> None:
+    user = fresh()
+    await shop.demo.recorded(tracked(user))
+    (before,) = await shop.versions()
+    number = await shop.rebuilt()
+    call = shop.demo.profiles.WatchProfile(profiles_pb.WatchProfileRequest(person=person(user)))
+    states = aiter(call)
+    await anext(states)
+    for version in (number, before):
+        await shop.switch(version)
+        assert (await asyncio.wait_for(anext(states), 30)).profile.interactions == 1
+    call.cancel()
+
+
 async def test_a_switch_is_followed_by_every_replica_within_a_second(shop: Shop, server_folder: Path) -> None:
     user = fresh()
     await shop.demo.recorded(tracked(user))
