@@ -16,6 +16,7 @@ ALONE: Final[Mapping[str, Callable[[], Awaitable[None]]]] = {
 }
 IN_SHOP: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
     "freshness": service.freshness,
+    "freshness_beside_rebuild": service.freshness_beside_rebuild,
     "profile_read": service.profile_read,
     "collect_to_portrait": service.collect_to_portrait,
 }
