@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from time import monotonic
 from typing import Final
 
@@ -66,7 +66,7 @@ async def _lags(scene: Scene, events: int) -> bool:
     return await scene.books.waiting() >= events
 
 
-async def _ends(scene: Scene, partitions: Iterable[int]) -> Mapping[int, int]:
+async def _ends(scene: Scene, partitions: Iterable[int]) -> dict[int, int]:
     """The last position on the stream, by partition."""
     async with Broker(scene.stack.nats.url, name="demo") as broker:
         try:
