@@ -47,10 +47,9 @@ _READ = """
     UNION ALL
     SELECT mine.partition, NULL, NULL, NULL
     FROM unnest((SELECT $1::smallint[]), (SELECT $2::bigint[])) AS mine(partition, position)
-    WHERE EXISTS (
-        SELECT FROM log_archives AS file
-        WHERE file.archived_at IS NOT NULL
-          AND file.partition = mine.partition AND file.last_position > mine.position)"""
+    WHERE mine.position < (
+        SELECT max(last_position) FROM log_archives AS file
+        WHERE file.partition = mine.partition AND file.archived_at IS NOT NULL)"""
 
 _READ_KEY = """
     (SELECT position, recorded_at, event FROM log

@@ -63,22 +63,10 @@ class Snapshots(Protocol):
 # for cheaper than the one it has, so it plans every call anew, and for a single key planning costs four times the read.
 # `LIMIT 1` says that a key has one snapshot at most, so that it is looked up and no join is made with the whole table.
 # The plan is kept while the log grows from nothing: run this on a pool that does without scans.
-#
-# A range is archived only when it lies behind the horizon of every projection, and behind a horizon there is nothing
-# that a snapshot lacks. So a snapshot's tail is in the table, whatever is archived, except for a key that stands still
-# before an event, and for one without a snapshot while a horizon is behind the archives, as after a restart from zero.
 _LOAD = """
     SELECT snapshot.state, snapshot.position, snapshot.recorded_at, snapshot.parked_position,
-           tail.positions, tail.times, tail.events,
-           CASE WHEN snapshot.key IS NULL OR snapshot.parked_position IS NOT NULL THEN EXISTS (
-               SELECT FROM log_archives AS file
-               WHERE file.partition = wanted.partition AND file.archived_at IS NOT NULL
-                 AND file.last_position > coalesce(snapshot.position, (
-                     SELECT horizon.position FROM projection_horizons AS horizon
-                     WHERE horizon.projection = $4 AND horizon.partition = wanted.partition), 0)
-           ) ELSE false END AS archived
-    FROM unnest((SELECT $1::text[]), (SELECT $2::uuid[]), (SELECT $3::smallint[]))
-      WITH ORDINALITY AS wanted(tenant, key, partition, place)
+           tail.positions, tail.times, tail.events
+    FROM unnest((SELECT $1::text[]), (SELECT $2::uuid[])) WITH ORDINALITY AS wanted(tenant, key, place)
     LEFT JOIN LATERAL (
         SELECT * FROM {table} AS snapshot WHERE key = wanted.key AND tenant = wanted.tenant LIMIT 1) AS snapshot ON true
     CROSS JOIN LATERAL (
@@ -89,6 +77,23 @@ _LOAD = """
               AND recorded_at >= coalesce(snapshot.recorded_at, 0)
             ORDER BY position) AS run) AS tail
     ORDER BY wanted.place"""
+
+# A range is archived only when it lies behind the horizon of every projection, and behind a horizon there is nothing
+# that a snapshot lacks. So a snapshot's tail is in the table, whatever is archived, except for a key that stands still
+# before an event, and for one without a snapshot while a horizon is behind the archives, as after a restart from zero.
+# Asked after loading: what left the table in between was there to be loaded. A key that has a snapshot now and had none
+# may have lacked what its horizon has passed since.
+_BEHIND = """
+    SELECT wanted.place
+    FROM unnest((SELECT $1::text[]), (SELECT $2::uuid[]), (SELECT $3::smallint[]), (SELECT $4::bigint[]))
+      WITH ORDINALITY AS wanted(tenant, key, partition, parked, place)
+    WHERE (wanted.parked IS NULL
+           AND EXISTS (SELECT FROM {table} AS snapshot WHERE key = wanted.key AND tenant = wanted.tenant))
+       OR (SELECT max(last_position) FROM log_archives AS file
+           WHERE file.partition = wanted.partition AND file.archived_at IS NOT NULL)
+          > coalesce(wanted.parked, (
+              SELECT position FROM projection_horizons AS horizon
+              WHERE horizon.projection = $5 AND horizon.partition = wanted.partition), 0)"""
 
 _INSERT = """
     INSERT INTO {table} AS snapshot (key, tenant, position, recorded_at, parked_position, state)
@@ -127,7 +132,9 @@ class PostgresSnapshots:
         self._projection = projection
         self.table = table
         self.log = log
-        self._load, self._insert, self._update = (sql.format(table=table) for sql in (_LOAD, _INSERT, _UPDATE))
+        self._load, self._behind, self._insert, self._update = (
+            sql.format(table=table) for sql in (_LOAD, _BEHIND, _INSERT, _UPDATE)
+        )
 
     async def load(self, keys: Sequence[KeyOfTenant]) -> list[Stored]:
         """See `Snapshots.load`; raises `SnapshotsGone`."""
@@ -135,25 +142,41 @@ class PostgresSnapshots:
 
     async def load_in(self, connection: Connection | asyncpg.Pool, keys: Sequence[KeyOfTenant]) -> list[Stored]:
         """The same within a transaction of the caller's."""
-        partitions = [partition_of(key, self.log.partitions) for _, key in keys]
-        tenants, names = [tenant for tenant, _ in keys], [key for _, key in keys]
         try:
-            rows = await connection.fetch(self._load, tenants, names, partitions, self._projection)
+            rows = await connection.fetch(self._load, [tenant for tenant, _ in keys], [key for _, key in keys])
         except asyncpg.UndefinedTableError:
             raise SnapshotsGone(self._projection) from None
         parse = pb.Event.FromString
-        stored = []
-        for key, (state, position, recorded_at, parked, positions, times, events, archived) in zip(
-            keys, rows, strict=True
-        ):
-            if archived:
-                tail = await self.log.read_key(*key, after=position or 0)
-            elif positions:
-                tail = [Recorded(*row) for row in zip(positions, times, map(parse, events), strict=True)]
-            else:
-                tail = []
-            stored.append(Stored(state, position or 0, recorded_at or 0, parked is not None, tail))
+        stored = [
+            Stored(
+                state,
+                position or 0,
+                recorded_at or 0,
+                parked is not None,
+                [Recorded(*row) for row in zip(positions, times, map(parse, events), strict=True)] if positions else [],
+            )
+            for state, position, recorded_at, parked, positions, times, events in rows
+        ]
+        doubtful = [place for place, one in enumerate(stored) if one.state is None or one.parked]
+        if doubtful:
+            for place in await self._without_all(connection, keys, stored, doubtful):
+                tail = await self.log.read_key(*keys[place], after=stored[place].position)
+                stored[place] = msgspec.structs.replace(stored[place], tail=tail)
         return stored
+
+    async def _without_all(
+        self,
+        connection: Connection | asyncpg.Pool,
+        keys: Sequence[KeyOfTenant],
+        stored: Sequence[Stored],
+        doubtful: Sequence[int],
+    ) -> list[int]:
+        """The places, of those doubtful, whose tails may be archived in part."""
+        tenants, names = zip(*(keys[place] for place in doubtful), strict=True)
+        partitions = [partition_of(name, self.log.partitions) for name in names]
+        parked = [stored[place].position if stored[place].parked else None for place in doubtful]
+        rows = await connection.fetch(self._behind, tenants, names, partitions, parked, self._projection)
+        return [doubtful[row["place"] - 1] for row in rows]
 
     async def save(self, compacted: Sequence[Compacted]) -> int:
         """See `Snapshots.save`."""
