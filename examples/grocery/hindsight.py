@@ -43,7 +43,7 @@ async def change_its_mind(scene: Scene, household: int) -> None:
     await projections.switch(calling, PORTRAITS, to=NEW, yes=True)
     expect("campaigns that households respond to", await _responses(scene), truth)
     after = await scene.shop.portrait(household)
-    scene.console.print(beside(("before", before), ("after", after)))
+    scene.console.print(beside((f"version {OLD}", before), (f"version {NEW}", after), only_differing=True))
     coupons = sum(sum(campaigns.values()) for campaigns in truth.values())
     scene.done(
         f"{many(len(truth), 'household')} of {len(scene.books.told):,} responded to campaigns, "

@@ -18,14 +18,14 @@ _NOTHING: Final = "–"
 Line = Callable[[profiles_pb.Profile], str]
 
 
-def beside(*portraits: tuple[str, profiles_pb.Profile]) -> Table:
+def beside(*portraits: tuple[str, profiles_pb.Profile], only_differing: bool = False) -> Table:
     """The same portrait at several moments or in several versions, a column each, without what it never says."""
     table = Table("", box=box.SIMPLE_HEAD)
     for heading, _ in portraits:
         table.add_column(heading, justify="right")
     for name, line in _LINES:
         told = [line(portrait) for _, portrait in portraits]
-        if any(one != _NOTHING for one in told):
+        if len(set(told)) > 1 or not (only_differing or told[0] == _NOTHING):
             table.add_row(name, *told)
     return table
 
@@ -46,6 +46,14 @@ def _drawn_to(dimension: str) -> Line:
     return line
 
 
+def _spoken_for(dimension: str) -> Line:
+    def line(portrait: profiles_pb.Profile) -> str:
+        heaviest = sorted((-one.weight, one.key) for one in portrait.affinities if one.dimension == dimension)
+        return "\n".join(f"{escape(key)} [dim]{-weight}[/]" for weight, key in heaviest[:SHOWN_AFFINITIES]) or _NOTHING
+
+    return line
+
+
 _LINES: Final[Sequence[tuple[str, Line]]] = (
     ("interactions", lambda portrait: f"{portrait.interactions:,}"),
     ("orders", _spent(lambda one: f"{one.orders:,}")),
@@ -54,5 +62,5 @@ _LINES: Final[Sequence[tuple[str, Line]]] = (
     ("orders, last 30 days", _spent(lambda one: f"{one.orders_last_30_days:,}")),
     ("spent, last 30 days", _spent(lambda one: _money(one.total_last_30_days))),
     ("strongest departments", _drawn_to("category")),
-    ("strongest campaigns", _drawn_to("content")),
+    ("campaigns, by weight", _spoken_for("content")),
 )

@@ -115,13 +115,19 @@ class RebuildWorker(Generic[State]):
         events, last, began = 0, step.after, perf_counter()
         async with aclosing(self.log.keys_in_order(step.partition, step.until, step.after)) as keys:
             async for whole in keys:
-                chunk.append(await self._folded(whole))
+                if self._concerns(whole):
+                    chunk.append(await self._folded(whole))
                 events, last = events + len(whole.events), (whole.tenant, whole.key)
                 if len(chunk) == CHUNK_KEYS or perf_counter() - began > CHUNK_SECONDS:
                     step = step.further(last, events, len(chunk))
                     await self.progress.built(step, chunk)
                     chunk, events, began = [], 0, perf_counter()
         await self.progress.built(step.further(last, events, len(chunk), done=True), chunk)
+
+    def _concerns(self, whole: Whole) -> bool:
+        """Not a key that the projection handles no event of, such as a schema's: it is nobody's, and would be counted."""
+        handles = self.new.projection.handles
+        return any(recorded.event.type in handles for recorded in whole.events)
 
     async def _folded(self, whole: Whole) -> Compacted:
         projection = self.new.projection

@@ -7,10 +7,11 @@ import pytest
 
 from libs.eventlog import rebuild
 from libs.eventlog.difference import Change
+from libs.eventlog.event import Envelope, NewEvent
 from libs.eventlog.rebuild import Overtaken, Progress
 from libs.eventlog.snapshots import Compacted, KeyOfTenant
 from libs.runtime.errors import FailedPrecondition, NotFound
-from tests.support.logs import added, key_of, partition_mates, retracted
+from tests.support.logs import added, id_of, key_of, partition_mates, retracted
 from tests.support.rebuilding import Workshop
 from tests.support.tally import POISON
 
@@ -20,6 +21,11 @@ ANN, BOB, EVE = partition_mates(3)
 
 def key(name: object) -> KeyOfTenant:
     return "demo", key_of(name)
+
+
+def declared(name: object) -> NewEvent:
+    """An event that the tally knows nothing of."""
+    return Envelope("demo", "declared").seal().event(id_of(name), key_of(name), 0, b"")
 
 
 async def reads(workshop: Workshop, number: int, *names: object) -> list[int]:
@@ -39,6 +45,13 @@ async def test_a_new_version_says_of_every_key_what_its_whole_log_says(workshop:
         (stored,) = await reader.snapshots.load([key(name)])
         assert stored.tail == []
         assert reader.projection.decode(stored.state or b"") == (await workshop.golden(number, key(name))).state
+
+
+async def test_keys_of_which_no_event_is_handled_are_nobody(workshop: Workshop) -> None:
+    await workshop.begun()
+    await workshop.log.append([added(ANN, 5), declared(BOB)])
+    standing = await workshop.rebuilds.get(await workshop.rebuild())
+    assert (standing.events, standing.keys, standing.found.keys) == (2, 1, 1)
 
 
 async def test_another_meaning_shows_in_the_difference_and_nowhere_else(workshop: Workshop) -> None:
