@@ -125,7 +125,7 @@ class RebuildWorker(Generic[State]):
         await self.progress.built(step.further(last, events, len(chunk), done=True), chunk)
 
     def _concerns(self, whole: Whole) -> bool:
-        """Not a key that the projection handles no event of, such as a schema's: it is nobody's, and would be counted."""
+        """Whether the projection handles any event of a key; a schema's key is nobody's, and would be counted."""
         handles = self.new.projection.handles
         return any(recorded.event.type in handles for recorded in whole.events)
 
