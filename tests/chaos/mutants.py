@@ -1,11 +1,14 @@
 """Releases with one safeguard taken out: a harness that does not tell them from the true one proves nothing."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Final
 
 from libs.eventlog import checkpoint, postgres
+from libs.eventlog.checkpoint import Step
 from libs.eventlog.consumer import Consumer
 from libs.eventlog.copy import LOG_COLUMNS, MESSAGE_ID_COLUMNS, log_rows, message_id_rows
 from libs.eventlog.database import Connection
@@ -21,8 +24,20 @@ _SLOWLY: Final = "SELECT partition, position + length(pg_sleep(0.002)::text) AS 
 
 
 def without_fence() -> None:
-    """The checkpoint moves wherever it stood, so of two replicas both fold the same events."""
+    """The checkpoint moves wherever it stood, so of two replicas both fold the same events.
+
+    There is time between reading and folding, as on a slow machine, for a lease to run out.
+    """
     checkpoint._ADVANCE = _cut(checkpoint._ADVANCE, "AND mine.position = step.old")  # type: ignore[misc]
+    prompt = checkpoint.PostgresCheckpoints.advance
+
+    @asynccontextmanager
+    async def advance(self: checkpoint.PostgresCheckpoints, steps: Sequence[Step]) -> AsyncIterator[Connection]:
+        await asyncio.sleep(1)
+        async with prompt(self, steps) as connection:
+            yield connection
+
+    checkpoint.PostgresCheckpoints.advance = advance  # type: ignore[method-assign]
 
 
 def without_trim() -> None:
