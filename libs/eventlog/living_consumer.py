@@ -109,12 +109,13 @@ class LivingConsumer:
             tasks.create_task(self._follow())
             while True:
                 self._changed.clear()
-                wanted = {(number, number == self._active) for number in self._known}
+                known = dict(self._known)  # it may change while tasks end
+                wanted = {(number, number == self._active) for number in known}
                 for role in running.keys() - wanted:
                     running[role].cancel()
                     await asyncio.wait([running.pop(role)])
                 for number, live in wanted - running.keys():
-                    one = self._known[number]
+                    one = known[number]
                     running[number, live] = tasks.create_task(one.live.run() if live else one.shadow.run())
                 await self._changed.wait()
 
