@@ -3,7 +3,7 @@
 BIN := .venv/bin
 RUN := $(BIN)/python
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11
-TESTS ?= tests/unit tests/contract tests/integration tests/e2e tests/chaos
+TESTS ?= tests/unit tests/contract tests/simulation tests/integration tests/e2e tests/chaos
 BENCH ?=
 
 # Without bytecode every service would spend seconds of its start compiling what it imports.
@@ -29,8 +29,9 @@ protos: setup ## generate protos/gen from protos/portrait
 	@$(RUN) protos/generate.py
 test: setup ## every test; TESTS=tests/unit for some
 	@$(RUN) -m pytest $(TESTS)
-chaos: setup ## kill, stop, wipe and restart things under load
-	@$(RUN) -m pytest tests/chaos
+chaos: export ROUNDS ?= 200
+chaos: setup ## kill, stop, wipe and restart things under load; SEED=17 ROUNDS=1 for one round again
+	@$(RUN) -m pytest tests/chaos --capture=no
 bench: setup ## measure, a JSON object a line; BENCH=append for one
 	@$(RUN) -m tests.bench $(BENCH)
 

@@ -50,19 +50,23 @@ class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 _json: Final = msgspec.json.Encoder().encode
 
 
-def interactions(households: int | None = None) -> Iterator[bytes]:
-    """JSON documents of the first so many households, or of all, oldest first."""
-    chosen = None if households is None else tables.households(households)
+def interactions(households: int | None = None, *, after: int = 0) -> Iterator[bytes]:
+    """JSON documents of the first so many households, or of all, without the first `after`; oldest first."""
+    chosen = _chosen(households, after)
     sources = (_records(chosen), _contacts(chosen), _redemptions(chosen), _baskets(chosen))
     return (document for _, document in merge(*sources, key=itemgetter(0)))
 
 
-def count(households: int | None = None) -> int:
+def count(households: int | None = None, *, after: int = 0) -> int:
     """How many interactions `interactions` yields."""
-    chosen = None if households is None else tables.households(households)
+    chosen = _chosen(households, after)
     baskets = len(tables.distinct("transactions", "basket_id", of=chosen))
     others = ("demographics", "campaigns", "coupon_redemptions")
     return baskets + sum(tables.count(table, of=chosen) for table in others)
+
+
+def _chosen(households: int | None, after: int) -> list[int] | None:
+    return tables.households(households)[after:] if households is not None or after else None
 
 
 def _baskets(chosen: list[int] | None) -> Iterator[Dated]:

@@ -12,9 +12,12 @@ from typing import Final
 from rich.console import Console
 from rich.markup import escape
 
+from examples.grocery.books import Books
 from examples.grocery.conversion import TENANT, ZONE
+from examples.grocery.scene import Scene
 from examples.grocery.shop import Shop
-from examples.grocery.story import Story
+from examples.grocery.story import FEWEST, tell
+from examples.grocery.tables import households
 from libs.cli.calling import Calling, console
 from libs.cli.errors import explained
 from libs.cli.texts import lasting
@@ -36,7 +39,7 @@ async def show(shown: Console, limit: int | None) -> bool:
             shown.print(f"[green]✓[/] up in {lasting(monotonic() - began)}")
             address = stack.services["profile"].target
             shop = Shop(Calling(line, address, TENANT, ZONE, stack.data, "table", shown))
-            await Story(shown, shop, stack.state, limit).tell()
+            await tell(Scene(shown, shop, stack, Books(shop, stack, households(limit))))
         took = lasting(monotonic() - began)
         shown.print(f"\n[green]✓[/] Everything is as it should be, and nothing is left behind. {took}")
         return True
@@ -46,7 +49,7 @@ async def show(shown: Console, limit: int | None) -> bool:
 def main(arguments: Sequence[str]) -> int:
     """Show it; 0, or 1 and one clear line."""
     options = argparse.ArgumentParser(prog="python -m examples.grocery.demo", description="Portrait, at a supermarket.")
-    options.add_argument("--households", type=_at_least_one, default=HOUSEHOLDS, help="so many (default: %(default)s)")
+    options.add_argument("--households", type=_enough, default=HOUSEHOLDS, help="so many (default: %(default)s)")
     options.add_argument("--full", action="store_true", help="all 2,469 households")
     said = options.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -64,10 +67,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if done else INTERRUPTED
 
 
-def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
+def _enough(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if number < FEWEST:
+        raise argparse.ArgumentTypeError(f"it takes {FEWEST} to tell the story")
     return number
 
 

@@ -1,7 +1,7 @@
 """What the till says was spent, counted on its lines and not on interactions: what portraits are held against."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,6 +36,14 @@ def total(by_household: Mapping[int, Spent]) -> Spent:
     """All of them together."""
     every = by_household.values()
     return Spent(sum(one.baskets for one in every), sum(one.cents for one in every))
+
+
+def redeemed(households: Sequence[int]) -> Mapping[int, Mapping[str, int]]:
+    """Coupons by household and campaign; households that redeemed none are missing."""
+    coupons: dict[int, Counter[str]] = defaultdict(Counter)
+    for household, campaign in tables.rows("coupon_redemptions", "household_id", "campaign_id", of=list(households)):
+        coupons[household][str(campaign)] += 1
+    return dict(coupons)
 
 
 def most_telling(households: list[int]) -> int:

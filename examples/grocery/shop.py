@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import msgspec
 from google.protobuf.field_mask_pb2 import FieldMask
+from portrait.ops.v1 import projections_service_pb2 as projections_pb
+from portrait.ops.v1.projections_service_pb2_grpc import ProjectionsStub
 from portrait.profile.v1 import collector_service_pb2 as collector_pb
 from portrait.profile.v1 import profiles_service_pb2 as profiles_pb
 from portrait.profile.v1 import quarantine_service_pb2 as quarantine_pb
@@ -85,6 +87,11 @@ class Shop:
         request = quarantine_pb.ReprocessRequest(items=[item])
         (result,) = (await self.calling.ask(self._quarantine.Reprocess, request)).results
         return result
+
+    async def difference(self, projection: str) -> projections_pb.DiffRebuildResponse:
+        """How the last version of a projection differs from the one before."""
+        platform, request = self.calling.as_platform(), projections_pb.DiffRebuildRequest(projection=projection)
+        return await platform.ask(ProjectionsStub(platform.channel).DiffRebuild, request)
 
 
 def _person(household: int) -> profiles_pb.PersonReference:

@@ -2,7 +2,7 @@
 
 import typer
 
-from libs.cli import collect, log, profile, projections, quarantine, retract, schema, stack, status
+from libs.cli import collect, dead_letters, log, profile, projections, quarantine, retract, schema, stack, status
 
 
 def application() -> typer.Typer:
@@ -19,6 +19,6 @@ def application() -> typer.Typer:
     app.add_typer(schema.COMMANDS.app, name="schema")
     app.add_typer(quarantine.COMMANDS.app, name="quarantine")
     app.add_typer(log.COMMANDS.app, name="log")
-    app.add_typer(projections.PROJECTIONS.app, name="projection")
-    app.add_typer(projections.DEAD_LETTERS.app, name="dead-letter")
+    app.add_typer(projections.COMMANDS.app, name="projection")
+    app.add_typer(dead_letters.COMMANDS.app, name="dead-letter")
     return app

@@ -17,9 +17,10 @@ from libs.cli.commands import Commands
 from libs.cli.errors import BadInput
 from libs.cli.plain import document, plain
 from libs.cli.progress import watching
+from libs.cli.repeats import Ids
 from libs.cli.tables import table
 from libs.cli.texts import moment_of, shortened
-from libs.cli.verify import Verdict, verdicts_table, verify_partition
+from libs.cli.verify import Verdict, complain_of_repeats, verdicts_table, verify_partition
 
 COMMANDS = Commands("The log of everything that was recorded.")
 
@@ -104,19 +105,22 @@ async def read(
 
 @COMMANDS.command("verify", "portrait log verify")
 async def verify(calling: Calling) -> None:
-    """Read the whole log, of all tenants, and check it: no gap, no time that runs backwards, nothing unreadable.
+    """Read the whole log, of all tenants, archives too, and check it: no gap, no time that runs backwards, no id twice,
+    nothing unreadable, nothing blank but what was erased.
 
     The exit status is 1 if anything is wrong.
     """
     platform = calling.as_platform()
     heads = await _heads(platform)
     verdicts: list[Verdict] = []
+    ids = Ids()
     with watching("log", sum(heads.values())) as watcher:
         for partition, head in heads.items():
             batches = _batches(platform, pb.ReadLogRequest(partition=partition))
-            verdict = await verify_partition(batches, partition, head, len(heads))
+            verdict = await verify_partition(batches, partition, head, len(heads), ids)
             verdicts.append(verdict)
             watcher.advance(verdict.events, sum(one.events for one in verdicts))
+    complain_of_repeats(verdicts, ids)
     calling.show_each((one.as_data() for one in verdicts), lambda: verdicts_table(verdicts))
     if any(one.problems for one in verdicts):
         raise typer.Exit(1)

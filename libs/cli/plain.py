@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import Any, Final, TypeVar, cast
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
@@ -78,7 +79,7 @@ def _plain_field(field: FieldDescriptor, value: Any) -> Any:
 
 def _plain_value(field: FieldDescriptor, value: Any) -> Any:
     match value:
-        case Timestamp():
+        case Timestamp() | Duration():
             return value.ToJsonString()
         case Struct() | Value():
             return _whole(MessageToDict(value))

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -90,6 +90,63 @@ class Lines:
         if monotonic() >= self._complains_at:
             self._complains_at = monotonic() + SAME_EVERY
             self._console.print(f"{escape(self._name)}: waiting: {escape(why)}; sent again in {seconds:.1f} s")
+
+
+class Stage(NamedTuple):
+    """How far something is that goes on elsewhere; `said` is what there is to say besides."""
+
+    name: str
+    done: int
+    whole: int
+    said: str
+
+
+class Stages(Protocol):
+    """Shows the stages of something, one after another."""
+
+    def show(self, stage: Stage) -> None:
+        """Show the stage as it is now."""
+        ...
+
+
+class _StageBars:
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, stage: Stage) -> None:
+        if stage.name not in self._tasks:
+            for task in self._tasks.values():
+                self._progress.remove_task(task)
+            self._tasks = {stage.name: self._progress.add_task(stage.name, said="")}
+        self._progress.update(
+            self._tasks[stage.name], completed=stage.done, total=max(stage.whole, 1), said=escape(stage.said)
+        )
+
+
+class _StageLines:
+    def __init__(self, shown: Console) -> None:
+        self._console = shown
+        self._due = monotonic()
+
+    def show(self, stage: Stage) -> None:
+        if monotonic() >= self._due:
+            self._due = monotonic() + LINE_EVERY
+            share = f"{stage.done / stage.whole:.0%}" if stage.whole else ""
+            self._console.print(" ".join(f"{stage.name} {share} {escape(stage.said)}".split()))
+
+
+@contextmanager
+def stages() -> Iterator[Stages]:
+    """Show on stderr how something goes elsewhere while the block runs."""
+    shown = console(sys.stderr)
+    if not shown.is_terminal:
+        yield _StageLines(shown)
+        return
+    bar, percentage = BarColumn(bar_width=28), TextColumn("{task.percentage:>3.0f}%")
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), bar, percentage, TextColumn("{task.fields[said]}"))
+    with Progress(*columns, console=shown, transient=True) as progress:
+        yield _StageBars(progress)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ def up(
     tenants: Annotated[
         Path | None, typer.Option(help="Tenants document; default: the one that Portrait ships.", exists=True)
     ] = None,
+    replicas: Annotated[int, typer.Option(help="Processes of each service, on one database.", min=1)] = 1,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and stop everything at Ctrl-C.")] = False,
     output: OutputOption = "table",
 ) -> None:
@@ -47,7 +48,9 @@ def up(
             detail = f"  [dim]{condition.detail}[/]" if condition.detail else ""
             shown.print(f"{LOOKS[condition.state]} {condition.name:<10} {condition.state}{detail}")
 
-    state = commands.up(data, ports=ports, tenants_file=tenants, detach=not foreground, report=report)
+    state = commands.up(
+        data, replicas=replicas, ports=ports, tenants_file=tenants, detach=not foreground, report=report
+    )
     if state is None:
         return
     if output == "json":

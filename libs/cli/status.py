@@ -20,6 +20,7 @@ from libs.cli.where import answers_here, running_stack
 
 EVERY = 1.0  # seconds
 _KIND = ops_pb.ProjectionKind.DESCRIPTOR
+_STATE = ops_pb.VersionState.DESCRIPTOR
 
 
 def add(app: typer.Typer) -> None:
@@ -122,7 +123,8 @@ def projections_table(rows: list[tuple[str, ops_pb.Projection]]) -> Table:
     for service, one in rows:
         lag = many(one.lag_events, "event") if one.lag_events else "[green]none[/]"
         age = lasting(one.lag_seconds) if one.lag_events else "[dim]–[/]"
-        name = f"{one.name} [dim]v{one.version}[/]"
+        beside = [f"v{kept.version} {word(_STATE, kept.state)}" for kept in one.versions if kept.version != one.version]
+        name = f"{one.name} [dim]{', '.join((f'v{one.version}', *beside))}[/]"
         shown.add_row(service, name, word(_KIND, one.kind), one.log, lag, age, _alarming(one.dead_letters))
     return shown
 

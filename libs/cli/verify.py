@@ -1,7 +1,7 @@
 """What must hold of every log, checked event by event."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,12 +10,17 @@ from portrait.log.v1 import event_pb2 as pb
 from rich.console import Group, RenderableType
 from rich.markup import escape
 
+from libs.cli.repeats import Ids
 from libs.cli.tables import table
 from libs.cli.texts import many
 from libs.eventlog.event import partition_of
-from libs.eventlog.projection import RETRACTED
+from libs.eventlog.projection import BLANKED, RETRACTED
 
 ID_BYTES: Final = 16
+_NAMING: Final[Mapping[str, tuple[type[pb.Retracted | pb.Blanked], str]]] = {
+    RETRACTED: (pb.Retracted, "a retraction"),
+    BLANKED: (pb.Blanked, "an erasure"),
+}
 MOST_PROBLEMS: Final = 20  # a broken log has as many as it has events
 
 
@@ -47,12 +52,12 @@ class Verdict:
 
 
 async def verify_partition(
-    batches: AsyncIterator[pb.EventBatch], partition: int, head: int, partitions: int
+    batches: AsyncIterator[pb.EventBatch], partition: int, head: int, partitions: int, ids: Ids | None = None
 ) -> Verdict:
     """Check a partition from its start to its head: positions without a gap, times that never run backwards, keys that
-    belong here, ids, and payloads that can be read.
+    belong here, payloads that can be read, and blanks that somebody asked for. Collects ids, for `repeats`.
     """
-    verdict = Verdict(partition)
+    verdict, blanks = Verdict(partition), _Blanks()
     position = recorded_at = 0
     async for batch in batches:
         for index, event in enumerate(batch.events):
@@ -65,12 +70,52 @@ async def verify_partition(
                 )
             for problem in problems_of(event, here, partition, partitions):
                 verdict.complain(here, problem)
+            for problem in blanks.heed(event, here):
+                verdict.complain(here, problem)
+            if ids is not None:
+                ids.add(event, (partition, here), batch.recorded_at_micros[index], _named(event, RETRACTED) or ())
             verdict.events += 1
-            verdict.blank += not event.payload
             position, recorded_at = here, max(recorded_at, batch.recorded_at_micros[index])
     if position < head:
         verdict.complain(position, f"is the last, but the head is {head}")
+    for position in blanks.unexplained():
+        verdict.complain(position, "is blank, and nothing in the log erases it")
+    verdict.blank = blanks.erased
     return verdict
+
+
+def complain_of_repeats(verdicts: Sequence[Verdict], ids: Ids) -> None:
+    """Add the ids that stand in the log more often than they may."""
+    by_partition = {verdict.partition: verdict for verdict in verdicts}
+    for repeat in ids.repeats():
+        partition, position = repeat.first
+        by_partition[repeat.again[0]].complain(repeat.again[1], f"has the id of {partition}:{position}, which stands")
+
+
+@dataclass(slots=True)
+class _Blanks:
+    """Events without a payload, until the event that erased them is met: it comes later, and has the same key."""
+
+    erased: int = 0
+    _blank: dict[tuple[str, bytes], set[int]] = field(default_factory=dict)
+
+    def heed(self, event: pb.Event, position: int) -> list[str]:
+        """Take an event in; answers what is wrong with what it erases."""
+        key = (event.tenant, event.key)
+        if not event.payload:
+            self._blank.setdefault(key, set()).add(position)
+        named = _named(event, BLANKED)
+        if not named:
+            return []
+        here = self._blank.get(key, set())
+        still = sorted(named - here)
+        here -= named
+        self.erased += len(named) - len(still)
+        return [f"erases {one}, which still says something" for one in still]
+
+    def unexplained(self) -> list[int]:
+        """Positions that nothing erased."""
+        return sorted(position for positions in self._blank.values() for position in positions)
 
 
 def problems_of(event: pb.Event, position: int, partition: int, partitions: int) -> list[str]:
@@ -89,19 +134,28 @@ def problems_of(event: pb.Event, position: int, partition: int, partitions: int)
 
 
 def _payload_problem(event: pb.Event, position: int) -> str | None:
-    """Payloads are JSON, but for retractions; of a type unknown here they may be anything."""
-    if event.type == RETRACTED:
-        try:
-            retracted = pb.Retracted.FromString(event.payload).positions
-        except DecodeError:
-            return "its payload is not a retraction"
-        return None if all(one < position for one in retracted) else "takes back what comes later"
+    """Payloads are JSON, but for retractions and erasures; of a type unknown here they may be anything."""
+    if event.type in _NAMING:
+        named = _named(event, event.type)
+        if named is None:
+            return f"its payload is not {_NAMING[event.type][1]}"
+        return None if all(one < position for one in named) else "takes back what comes later"
     if event.payload.startswith(b"{"):
         try:
             json.loads(event.payload)
         except (ValueError, RecursionError) as error:
             return f"its payload can't be read: {error}"
     return None
+
+
+def _named(event: pb.Event, kind: str) -> frozenset[int] | None:
+    """The positions that an event of a kind names, none if it is of another; None if it can't be read."""
+    if event.type != kind:
+        return frozenset()
+    try:
+        return frozenset(_NAMING[kind][0].FromString(event.payload).positions)
+    except DecodeError:
+        return None
 
 
 def verdicts_table(verdicts: list[Verdict]) -> RenderableType:
@@ -118,4 +172,4 @@ def _sentence(verdicts: list[Verdict]) -> str:
     events, problems = sum(one.events for one in verdicts), sum(one.problems for one in verdicts)
     if problems:
         return f"[red]{many(problems, 'problem')} in {many(events, 'event')}[/]"
-    return f"[green]●[/] {many(events, 'event')}: positions without a gap, times in order, everything readable"
+    return f"[green]●[/] {many(events, 'event')}: no gap, times in order, ids once, everything readable"

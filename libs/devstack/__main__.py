@@ -14,6 +14,7 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="python -m libs.devstack", description=__doc__)
     options.add_argument("data", type=Path, help="data folder")
     options.add_argument("--services", nargs="+", default=["profile"], help="names of services")
+    options.add_argument("--replicas", type=int, default=1, help="processes of each service")
     options.add_argument("--tenants-file", type=Path, help="the tenants document; default: the one shipped")
     options.add_argument("--ports", choices=("default", "free"), default="default")
     options.add_argument("--package", default="services", help="where the services' modules live")
@@ -22,6 +23,7 @@ def main() -> int:
         up(
             said.data,
             services=said.services,
+            replicas=said.replicas,
             tenants_file=said.tenants_file,
             ports=said.ports,
             package=said.package,

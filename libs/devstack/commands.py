@@ -26,6 +26,7 @@ def up(
     data: Path,
     *,
     services: Sequence[str] = ("profile",),
+    replicas: int = 1,
     tenants_file: Path | None = None,
     ports: Ports = "default",
     package: str = "services",
@@ -37,14 +38,22 @@ def up(
     Errors: AlreadyRunning, StartFailed, PortTaken and the other DevstackErrors.
     """
     if not detach:
-        stack = Stack(data, services=services, tenants_file=tenants_file, ports=ports, package=package, report=report)
+        stack = Stack(
+            data,
+            services=services,
+            replicas=replicas,
+            tenants_file=tenants_file,
+            ports=ports,
+            package=package,
+            report=report,
+        )
         asyncio.run(_until_told(stack))
         return None
     folder = DataFolder(data)
     if (owner := folder.owner()) is not None:
         raise AlreadyRunning(folder.path, owner)
     argv = [sys.executable, "-m", "libs.devstack", str(folder.path), "--ports", ports, "--package", package]
-    argv += ["--services", *services]
+    argv += ["--services", *services, "--replicas", str(replicas)]
     argv += ["--tenants-file", str(tenants_file.resolve())] if tenants_file is not None else []
     log = folder.log("stack")
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,8 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Literal, Self
@@ -13,7 +13,7 @@ from libs.devstack.nats import NatsServer
 from libs.devstack.ports import DEFAULT_PORTS, LOOPBACK, METRICS_OFFSET, free_port
 from libs.devstack.postgres import PostgresServer
 from libs.devstack.service import Service
-from libs.devstack.supervisor import Condition, Report, Supervisor
+from libs.devstack.supervisor import Condition, Part, Report, Supervisor
 
 Ports = Literal["default", "free"]
 
@@ -26,7 +26,8 @@ class Stack:
     """Everything up inside its `async with` block, everything gone after it.
 
     `data` None means a temporary folder, removed at the end. `ports`: the published ones, or free ones.
-    `environment` goes over what each service is given; `package` is where the services' modules live.
+    Each service runs in so many `replicas` on one database: `profile`, `profile-2` and so on. `environment` goes over
+    what each of them is given; `package` is where the services' modules live.
     """
 
     postgres: PostgresServer
@@ -38,6 +39,7 @@ class Stack:
         data: Path | None = None,
         *,
         services: Sequence[str] = ("profile",),
+        replicas: int = 1,
         tenants_file: Path | None = None,
         ports: Ports = "free",
         environment: Mapping[str, str] = MappingProxyType({}),
@@ -47,6 +49,7 @@ class Stack:
     ) -> None:
         self._data = data
         self._names = services
+        self._replicas = replicas
         self._tenants_file = tenants_file
         self._ports: Ports = ports
         self._overrides = environment
@@ -68,16 +71,21 @@ class Stack:
         tenants_file = "" if self._tenants_file is None else str(self._tenants_file.resolve())
         return StackState(os.getpid(), self._ready, tuple(self._running.values()), tenants_file)
 
+    def without(self, part: Part) -> AbstractAsyncContextManager[None]:
+        """Stop one part for the length of the block, and start it again."""
+        return self._supervisor.without(part)
+
     async def __aenter__(self) -> Self:
         """Start all of it. Errors: DevstackError, and then nothing of it runs."""
         async with self._undo as undo:  # left early, it undoes what was done; at the end it is handed on
             self._folder = await undo.enter_async_context(opened(self._data))
             self._supervisor = await undo.enter_async_context(Supervisor(self._changed))
             await self._start_servers()
-            self.services = {name: self._service(name) for name in self._names}
-            for name, service in self.services.items():
+            self.services = {replica.name: replica for name in self._names for replica in self._replicas_of(name)}
+            for name in self._names:
                 await self.postgres.create_database(name, role=name)
-                await service.migrate()
+                await self.services[name].migrate()
+            for service in self.services.values():
                 await self._supervisor.start(service)
             self._ready = True
             self._folder.write(self.state)
@@ -102,23 +110,28 @@ class Stack:
         await self._supervisor.start(self.postgres)
         await self._supervisor.start(self.nats)
 
-    def _service(self, name: str) -> Service:
+    def _replicas_of(self, name: str) -> Iterator[Service]:
+        yield self._replica(name, name)
+        for number in range(2, self._replicas + 1):
+            yield self._replica(name, f"{name}-{number}")
+
+    def _replica(self, service: str, name: str) -> Service:
         port, metrics_port = self._port(name), self._port(name, METRICS_OFFSET)
         settings = {
             "HOST": LOOPBACK,
             "PORT": str(port),
             "METRICS_PORT": str(metrics_port),
-            "DATABASE_URL": self.postgres.dsn(name, role=name),
+            "DATABASE_URL": self.postgres.dsn(service, role=service),
             "NATS_URL": self.nats.url,
         }
         if self._tenants_file is not None:
             settings["TENANTS_FILE"] = str(self._tenants_file.resolve())
-        environment = {f"PORTRAIT_{name.upper()}_{setting}": value for setting, value in settings.items()}
-        service = Service(
-            name, f"{self._package}.{name}", port, {**environment, **self._overrides}, self._folder.log(name)
+        environment = {f"PORTRAIT_{service.upper()}_{setting}": value for setting, value in settings.items()}
+        replica = Service(
+            name, f"{self._package}.{service}", port, {**environment, **self._overrides}, self._folder.log(name)
         )
-        self._introduce(name, service.target, metrics_port)
-        return service
+        self._introduce(name, replica.target, metrics_port)
+        return replica
 
     def _port(self, name: str, offset: int = 0) -> int:
         if self._ports == "default" and name in DEFAULT_PORTS:

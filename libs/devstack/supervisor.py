@@ -1,8 +1,8 @@
 """Keeps the parts of a stack running: restarts a dead one with growing pauses, stops all in reverse order."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Protocol, Self
@@ -61,6 +61,15 @@ class Supervisor:
         await part.start()
         self._say(part, "serving")
         self._undo.push_async_callback(_ended, asyncio.create_task(self._keep(part)))
+
+    @asynccontextmanager
+    async def without(self, part: Part) -> AsyncIterator[None]:
+        """Stop a started part for the length of the block; where that fails, the part stays down."""
+        await self._stop(part)
+        yield
+        self._say(part, "starting")
+        await part.start()
+        self._say(part, "serving")
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,7 +1,7 @@
 """Checkpoints: how far a consumer has come, moved by compare-and-swap in the transaction of what it folded."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
@@ -10,10 +10,14 @@ import asyncpg
 from sqlalchemy import BigInteger, Column, MetaData, SmallInteger, Table, Text
 
 from libs.eventlog.database import Connection
+from libs.eventlog.memory_transaction import MemoryTransaction
+
+RETIRED: Final = -1
+"""The position of a version that was dropped: whoever folds it and does not know yet is fenced for ever."""
 
 RELAY: Final = "relay"  # whose checkpoints are how far a log was certainly published, not consumed
 
-ConnectionT_co = TypeVar("ConnectionT_co", covariant=True)
+ConnectionT = TypeVar("ConnectionT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +33,27 @@ class Fenced(Exception):
     """Somebody else moved one of our checkpoints: read them again and go on from there."""
 
 
-class Checkpoints(Protocol[ConnectionT_co]):
-    """The positions of one consumer of one log."""
+class Checkpoints(Protocol[ConnectionT]):
+    """The positions of one consumer of one log, and the transactions that they guard."""
 
     async def load(self, partitions: Sequence[int]) -> dict[int, int]:
         """Last position consumed of every partition; 0 where nothing was."""
         ...
 
-    def advance(self, steps: Sequence[Step]) -> AbstractAsyncContextManager[ConnectionT_co]:
+    def advance(self, steps: Sequence[Step]) -> AbstractAsyncContextManager[ConnectionT]:
         """A transaction that has moved the checkpoints, committed at the end of the block and undone if it raises.
 
         Raises `Fenced` before the block is entered. The move comes first because it is the fence: a replica that was
         overtaken must not read newer state, let alone write.
         """
+        ...
+
+    def hold(self, partition: int) -> AbstractAsyncContextManager[ConnectionT]:
+        """A transaction in which the checkpoint of a partition stands still: nobody folds the partition meanwhile."""
+        ...
+
+    def savepoint(self, connection: ConnectionT) -> AbstractAsyncContextManager[object]:
+        """A part of such a transaction that is undone alone if it raises."""
         ...
 
 
@@ -65,7 +77,8 @@ _BEGIN: Final = """
 _LOAD: Final = """
     SELECT partition, position FROM checkpoints WHERE consumer = $1 AND log = $2 AND partition = ANY($3::smallint[])"""
 
-# Locked in the order of partitions, so that two replicas with the same partitions queue up instead of deadlocking.
+# Locked in the order of partitions, so that two replicas with the same partitions queue up instead of deadlocking. The
+# search path of the transaction is set on the way, which saves a round trip.
 _ADVANCE: Final = """
     WITH held AS (
         SELECT mine.partition, step.new
@@ -74,7 +87,12 @@ _ADVANCE: Final = """
         WHERE mine.consumer = $1 AND mine.log = $2 AND mine.position = step.old
         ORDER BY mine.partition FOR UPDATE OF mine)
     UPDATE checkpoints AS mine SET position = held.new FROM held
-    WHERE mine.consumer = $1 AND mine.log = $2 AND mine.partition = held.partition"""
+    WHERE mine.consumer = $1 AND mine.log = $2 AND mine.partition = held.partition
+    RETURNING CASE WHEN $6::text IS NOT NULL THEN set_config('search_path', $6, true) END"""
+
+_HOLD: Final = """
+    SELECT CASE WHEN $4::text IS NOT NULL THEN set_config('search_path', $4, true) END
+    FROM checkpoints WHERE consumer = $1 AND log = $2 AND partition = $3 FOR UPDATE"""
 
 _SAVED: Final = "SELECT partition, position FROM checkpoints WHERE consumer = $1 AND log = $2"
 
@@ -86,17 +104,22 @@ _RAISE: Final = """
     DO UPDATE SET position = excluded.position WHERE checkpoints.position < excluded.position"""
 
 _CONSUMED: Final = """
-    SELECT log, partition, min(position) AS position FROM checkpoints WHERE consumer <> $1
+    SELECT log, partition, min(position) AS position FROM checkpoints
+    WHERE consumer <> ALL($1::text[]) AND position <> $2
     GROUP BY log, partition ORDER BY log, partition"""
 
 
 class PostgresCheckpoints:
-    """Checkpoints in the database that the consumer's handler writes to."""
+    """Checkpoints in the database that the consumer's handler writes to.
 
-    def __init__(self, pool: asyncpg.Pool, consumer: str, log: str) -> None:
+    Every transaction finds tables by the search path given, if one is: so folding code knows of no versions.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, consumer: str, log: str, *, search_path: str | None = None) -> None:
         self._pool = pool
         self._consumer = consumer
         self._log = log
+        self._search_path = search_path
 
     async def load(self, partitions: Sequence[int]) -> dict[int, int]:
         """See `Checkpoints.load`."""
@@ -110,14 +133,25 @@ class PostgresCheckpoints:
         """See `Checkpoints.advance`."""
         partitions, old, new = zip(*((step.partition, step.old, step.new) for step in steps), strict=True)
         async with self._pool.acquire() as connection, connection.transaction():
-            moved = await connection.execute(_ADVANCE, self._consumer, self._log, partitions, old, new)
-            if moved != f"UPDATE {len(steps)}":
+            moved = await connection.fetch(_ADVANCE, self._consumer, self._log, partitions, old, new, self._search_path)
+            if len(moved) != len(steps):
                 raise Fenced
             yield connection
 
+    @asynccontextmanager
+    async def hold(self, partition: int) -> AsyncIterator[Connection]:
+        """See `Checkpoints.hold`."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(_HOLD, self._consumer, self._log, partition, self._search_path)
+            yield connection
+
+    def savepoint(self, connection: Connection) -> AbstractAsyncContextManager[object]:
+        """See `Checkpoints.savepoint`."""
+        return connection.transaction()
+
 
 class MemoryCheckpoints:
-    """Checkpoints of a simulation; the block gets no connection, and its handler undoes its own writes if it raises."""
+    """Checkpoints of a simulation; one transaction at a time."""
 
     def __init__(self) -> None:
         self._positions: dict[int, int] = {}
@@ -129,13 +163,27 @@ class MemoryCheckpoints:
             return {partition: self._positions.get(partition, 0) for partition in partitions}
 
     @asynccontextmanager
-    async def advance(self, steps: Sequence[Step]) -> AsyncIterator[None]:
+    async def advance(self, steps: Sequence[Step]) -> AsyncIterator[MemoryTransaction]:
         """See `Checkpoints.advance`."""
         async with self._transaction:
             if any(self._positions.get(step.partition, 0) != step.old for step in steps):
                 raise Fenced
-            yield None
-            self._positions.update({step.partition: step.new for step in steps})
+            with MemoryTransaction().committing() as transaction:
+                transaction.at_commit(lambda: self._positions.update({step.partition: step.new for step in steps}))
+                yield transaction
+
+    @asynccontextmanager
+    async def hold(self, partition: int) -> AsyncIterator[MemoryTransaction]:
+        """See `Checkpoints.hold`."""
+        async with self._transaction:
+            with MemoryTransaction().committing() as transaction:
+                yield transaction
+
+    @asynccontextmanager
+    async def savepoint(self, connection: MemoryTransaction) -> AsyncIterator[None]:
+        """See `Checkpoints.savepoint`."""
+        with connection.savepoint():
+            yield
 
 
 class SavedPositions(Protocol):
@@ -183,9 +231,12 @@ class MemorySavedPositions:
             self.positions[partition] = max(position, self.positions.get(partition, 0))
 
 
-async def consumed(pool: asyncpg.Pool) -> dict[str, dict[int, int]]:
-    """How far the service has consumed each foreign log, by log and partition; its slowest consumer counts."""
+async def consumed(pool: asyncpg.Pool, shadows: Iterable[str] = ()) -> dict[str, dict[int, int]]:
+    """How far the service has consumed each foreign log, by log and partition; its slowest consumer counts.
+
+    Versions of a consumer that are not read are its shadows: nobody waits for them.
+    """
     logs: dict[str, dict[int, int]] = {}
-    for log, partition, position in await pool.fetch(_CONSUMED, RELAY):
+    for log, partition, position in await pool.fetch(_CONSUMED, [RELAY, *shadows], RETIRED):
         logs.setdefault(log, {})[partition] = position
     return logs

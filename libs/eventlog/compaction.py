@@ -10,16 +10,18 @@ from typing import Final, Generic, Protocol
 import structlog
 
 from libs.eventlog.database import UNREACHABLE
+from libs.eventlog.dead_letters import PARKED_KEYS
 from libs.eventlog.event import Appended, NewEvent
 from libs.eventlog.lazy import LazyReader
-from libs.eventlog.projection import State
-from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
+from libs.eventlog.projection import State, needs_refold
+from libs.eventlog.snapshots import Compacted, KeyOfTenant, SnapshotsGone, Stored
+from libs.runtime.clock import Timer
 from libs.runtime.errors import Unavailable
 from libs.telemetry.metrics import Metrics
 
 TAIL_EVENTS: Final = 16
 BATCH_KEYS: Final = 48
-SLICE_KEYS: Final = 8
+SLICE_KEYS: Final = 4
 CALM_BACKLOG: Final = 500
 WORKERS: Final = 4
 IDLE_SECONDS: Final = 0.1
@@ -28,8 +30,13 @@ BREATH_SECONDS: Final = 0.01
 
 MOST_COUNTS: Final = 2_000_000
 
-AWAY: Final = (*UNREACHABLE, Unavailable)
+AWAY: Final = (
+    *UNREACHABLE,
+    Unavailable,
+    SnapshotsGone,
+)  # of a version that was dropped, until this replica hears of it
 RETRY_SECONDS: Final = 1.0
+TRIES: Final = 5  # each fails only if another compactor was faster
 
 
 class Horizons(Protocol):
@@ -66,6 +73,9 @@ class Compactor(Generic[State]):
     horizons: Horizons
     metrics: Metrics
     tail_events: int = TAIL_EVENTS
+    parked_keys: int = PARKED_KEYS
+    sweep_seconds: float = SWEEP_SECONDS
+    timer: Timer = perf_counter
     _counts: dict[KeyOfTenant, int] = field(default_factory=dict, init=False)
     _due_since: float = field(default=0.0, init=False)
     _due: deque[KeyOfTenant] = field(default_factory=deque, init=False)
@@ -84,7 +94,7 @@ class Compactor(Generic[State]):
     @property
     def lag_seconds(self) -> float:
         """For how long some key has been due; 0 where none is."""
-        return perf_counter() - self._due_since if self._due else 0.0
+        return self.timer() - self._due_since if self._due else 0.0
 
     def count(self, events: Sequence[NewEvent], places: Sequence[Appended]) -> None:
         """Listener of the appender."""
@@ -100,10 +110,17 @@ class Compactor(Generic[State]):
             if tail == limit:
                 self.request((key,))
 
+    def remember(self, key: KeyOfTenant, tail: int) -> None:
+        """Know of a tail that was not counted here: one from before this process, or of a replica that is gone."""
+        before = self._counts.get(key, 0)
+        self._counts[key] = max(before, tail)
+        if before < self.tail_events <= tail:
+            self.request((key,))
+
     def request(self, keys: Iterable[KeyOfTenant]) -> None:
         """Make keys due at once, such as those whose past was changed by a retraction."""
         if not self._due:
-            self._due_since = perf_counter()
+            self._due_since = self.timer()
         self._due.extend(keys)
         self._wake.set()
 
@@ -117,7 +134,20 @@ class Compactor(Generic[State]):
     async def compact_all(self) -> None:
         """Fold every key that is due, now."""
         while self._due:
-            await self._compact([self._due.popleft() for _ in range(min(BATCH_KEYS, len(self._due)))])
+            await self.compact([self._due.popleft() for _ in range(min(BATCH_KEYS, len(self._due)))])
+
+    async def forget(self, keys: Sequence[KeyOfTenant]) -> None:
+        """Fold keys whose past was taken back until no snapshot holds it; raises `Unavailable` if one still does.
+
+        A key that stands still before an event has forgotten too: it is folded from its whole log.
+        """
+        for _ in range(TRIES):
+            await self.compact(keys)
+            stored = await self.reader.snapshots.load(keys)
+            keys = [key for key, one in zip(keys, stored, strict=True) if needs_refold(one.tail) and not one.parked]
+            if not keys:
+                return
+        raise Unavailable("compaction", f"{len(keys)} keys can't be folded")
 
     async def _compact_forever(self, threshold: int) -> None:
         """Fold what is due while more than `threshold` keys are.
@@ -132,12 +162,12 @@ class Compactor(Generic[State]):
                     self._wake.clear()
                 await asyncio.sleep(IDLE_SECONDS)
                 continue
-            began, due_since = perf_counter(), self._due_since
+            began, due_since = self.timer(), self._due_since
             keys = [self._due.popleft() for _ in range(min(BATCH_KEYS, len(self._due)))]
             if not self._due:
                 self._wake.clear()
             try:
-                await self._compact(keys)
+                await self.compact(keys)
             except AWAY as error:  # the log keeps everything; compaction may come later
                 log.warning("compaction_delayed", projection=name, error=repr(error))
                 self.request(keys)
@@ -146,31 +176,44 @@ class Compactor(Generic[State]):
                 continue
             except Exception:  # noqa: BLE001  one key that can't be stored must not hold up the others
                 await self._compact_singly(keys)
-            self.metrics.fold_seconds.labels(name).observe(perf_counter() - began)
+            self.metrics.fold_seconds.labels(name).observe(self.timer() - began)
             self.metrics.projection_lag_events.labels(name).set(len(self._due) * self.tail_events)
             self.metrics.projection_lag_seconds.labels(name).set(self.lag_seconds)
             self.metrics.heartbeat(f"compaction:{name}")
             if len(self._due) < CALM_BACKLOG:  # reads and appends go first while there is no need to hurry
-                await asyncio.sleep(perf_counter() - began)
+                await asyncio.sleep(self.timer() - began)
 
     async def _compact_singly(self, keys: Sequence[KeyOfTenant]) -> None:
         log = structlog.get_logger()
         for tenant, key in keys:
             try:
-                await self._compact([(tenant, key)])
+                await self.compact([(tenant, key)])
             except Exception:
                 log.exception("key_not_compacted", tenant=tenant, key=key.hex())
 
-    async def _compact(self, keys: Sequence[KeyOfTenant]) -> None:
+    async def compact(self, keys: Sequence[KeyOfTenant]) -> None:
+        """Fold some keys now, whether they are due or not."""
         stored = await self.reader.snapshots.load(keys)
-        compacted = []
+        compacted: list[Compacted] = []
+        newly_parked: list[Compacted] = []
         for index, (key, one) in enumerate(zip(keys, stored, strict=True)):
             self._counts.pop(key, None)
-            if one.tail:
-                compacted.append(await self._fold(key, one))
+            if one.tail and (folded := await self._fold(key, one)) is not None:
+                (newly_parked if folded.parked and not one.parked else compacted).append(folded)
             if index % SLICE_KEYS == SLICE_KEYS - 1:
                 await asyncio.sleep(0)
-        await self.reader.snapshots.save([one for one in compacted if one is not None])
+        await self.reader.snapshots.save(compacted + await self._that_may_be_parked(newly_parked))
+
+    async def _that_may_be_parked(self, compacted: list[Compacted]) -> list[Compacted]:
+        """As many as there is room for; the others stay as they are, uncompacted, and are read as well as before."""
+        if not compacted:
+            return compacted
+        room = max(0, self.parked_keys - len(await self.horizons.parked()))
+        if room < len(compacted):
+            name = self.reader.projection.name
+            self.metrics.parking_full.labels(name).set(1)
+            structlog.get_logger().error("parking_full", projection=name, limit=self.parked_keys)
+        return compacted[:room]
 
     async def _fold(self, key: KeyOfTenant, stored: Stored) -> Compacted | None:
         projection = self.reader.projection
@@ -200,22 +243,21 @@ class Compactor(Generic[State]):
             try:
                 if not counted:
                     for tenant, key, tail in await self.horizons.tails():
-                        self._remember((tenant, key), tail)
+                        self.remember((tenant, key), tail)
                     self.request(await self.horizons.parked())
                     counted = True
-                self.metrics.dead_letters.labels(self.reader.projection.name).set(len(await self.horizons.parked()))
+                self._tell_parked(len(await self.horizons.parked()))
                 stragglers = await self.horizons.stragglers()
                 for start in range(0, len(stragglers), BATCH_KEYS):
-                    await self._compact(stragglers[start : start + BATCH_KEYS])
+                    await self.compact(stragglers[start : start + BATCH_KEYS])
                     await asyncio.sleep(BREATH_SECONDS)
                 if await self.horizons.advance():
                     continue
             except Exception as error:  # noqa: BLE001  as above
                 log.warning("sweep_delayed", projection=self.reader.projection.name, error=repr(error))
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(self.sweep_seconds)
 
-    def _remember(self, key: KeyOfTenant, tail: int) -> None:
-        before = self._counts.get(key, 0)
-        self._counts[key] = max(before, tail)
-        if before < self.tail_events <= tail:
-            self.request((key,))
+    def _tell_parked(self, keys: int) -> None:
+        name = self.reader.projection.name
+        self.metrics.dead_letters.labels(name).set(keys)
+        self.metrics.parking_full.labels(name).set(keys >= self.parked_keys)

@@ -2,26 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import structlog
-from nats.aio.msg import Msg
 
-from libs.eventlog.checkpoint import Checkpoints, Fenced, Step
+from libs.eventlog.checkpoint import Fenced
 from libs.eventlog.event import Batch
-from libs.eventlog.jetstream import BROKER_ERRORS, Broker, heed_cancellation, partition_in, position_of
+from libs.eventlog.feed import Broker, Parcel, Subscription, heed_cancellation
+from libs.eventlog.folding import Folding, ParkingFull
 from libs.eventlog.log import LogSource
-from libs.eventlog.subscription import Lost, Subscription
-from libs.eventlog.verdict import Done, Park, Retry, Verdict, verdict_on
+from libs.eventlog.verdict import Park, Retry, verdict_on
+from libs.runtime.clock import Timer
 from libs.runtime.errors import Unavailable
 from libs.telemetry.metrics import Metrics
-from libs.telemetry.traces import Traces, extract
+from libs.telemetry.traces import Traces
 
 ConnectionT = TypeVar("ConnectionT")
-
-Handler = Callable[[ConnectionT, Sequence[Batch]], Awaitable[Verdict]]
 
 _logger = structlog.get_logger(__name__)
 
@@ -46,52 +44,54 @@ class Goal:
     seen_at: float
 
 
-class Refused(Exception):
-    """A handler did not fold what it was given; the transaction is undone."""
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """What is recorded and not yet folded: how many events, and for how long the first has been known."""
 
-    def __init__(self, verdict: Retry | Park) -> None:
-        super().__init__(verdict.reason)
-        self.verdict = verdict
+    events: int = 0
+    seconds: float = 0.0
 
 
 class Consumer(Generic[ConnectionT]):
     """Brings every event of some partitions to a handler, once in effect and in the order of each partition.
 
     The broker is only the fast way: positions prove completeness, and what is missing is read from the owner's log. The
-    checkpoints move first in the handler's own transaction, so that of two replicas one is undone. Events that are
-    refused stay at the front and are tried again until they are folded: nothing overtakes them.
+    checkpoints move first in the handler's own transaction, so that of two replicas one is undone. An event that can't
+    be folded is parked with the later ones of its key, and the other keys flow on; while database or network fail,
+    events stay at the front and are tried again: nothing overtakes them. `partitions` may change from turn to turn, as
+    leases do.
     """
 
     def __init__(
         self,
-        name: str,
-        log: str,
-        partitions: Sequence[int],
+        folding: Folding[ConnectionT],
+        partitions: Collection[int],
         *,
-        checkpoints: Checkpoints[ConnectionT],
-        handler: Handler[ConnectionT],
         broker: Broker,
         source: LogSource,
         metrics: Metrics,
         traces: Traces,
         settings: ConsumerSettings | None = None,
+        timer: Timer = time.monotonic,
     ) -> None:
-        self.name = name
-        self._log = log
-        self._partitions = sorted(partitions)
-        self._checkpoints = checkpoints
-        self._handler = handler
-        self._broker = broker
+        self.name = folding.name
+        self._log = folding.log
+        self._folding = folding
+        self._partitions = partitions
+        self._feed = broker.feed(folding.log)
         self._source = source
         self._metrics = metrics
         self._traces = traces
         self._settings = settings or ConsumerSettings()
+        self._held: frozenset[int] = frozenset()
         self._positions: dict[int, int] = {}
         self._waiting: list[Batch] = []
         self._origins: list[bytes] = []
         self._goals: dict[int, Goal] = {}
-        self._checked_at = time.monotonic()
+        self._timer = timer
+        self._checked_at = timer()
         self._subscription: Subscription | None = None
+        self.lag = Lag()
 
     async def run(self) -> None:
         """Consume until cancelled; outages are waited out, and what is waiting is never dropped."""
@@ -103,6 +103,7 @@ class Consumer(Generic[ConnectionT]):
                     await self.turn()
                 except Fenced:
                     self._positions = {}
+                    await asyncio.sleep(self._settings.linger_seconds)  # whoever moved them may be at it again
                 except Exception as error:  # noqa: BLE001 - a consumer that stops freezes all that it feeds
                     self._tell(error)
                     await asyncio.sleep(pause)
@@ -114,37 +115,52 @@ class Consumer(Generic[ConnectionT]):
             await self._leave()
 
     async def turn(self) -> None:
-        """Receive what there is, read what is missing, fold all of it. Raises `Fenced`, `Refused`, or what broke."""
-        if not self._positions:
-            self._positions = await self._checkpoints.load(self._partitions)
+        """Receive what there is, read what is missing, fold all of it. Raises `Fenced`, `ParkingFull` or what broke."""
+        await self._follow_leases()
+        if not self._held:
+            self._tell_lag(0, 0)
+            await asyncio.sleep(self._settings.wait_seconds)
+            return
         if not self._waiting:
             self._waiting = await self._receive()
         await self._fold_waiting()
-        if time.monotonic() - self._checked_at >= self._settings.check_seconds:
-            self._checked_at = time.monotonic()
+        if self._timer() - self._checked_at >= self._settings.check_seconds:
+            self._checked_at = self._timer()
             await self._check_heads()
+
+    async def _follow_leases(self) -> None:
+        """Forget whatever is known of partitions that were lost, and learn where those stand that were gained."""
+        held = frozenset(self._partitions)
+        if held != self._held:
+            _logger.info("partitions_changed", consumer=self.name, log=self._log, held=sorted(held))
+            self._held = held
+            self._positions = {partition: self._positions[partition] for partition in held & self._positions.keys()}
+            self._waiting = [batch for batch in self._waiting if batch.partition in held]
+            self._goals = {partition: self._goals[partition] for partition in held & self._goals.keys()}
+            await self._leave()
+        unknown = held - self._positions.keys()
+        if unknown:
+            self._positions |= await self._folding.checkpoints.load(sorted(unknown))
 
     async def _receive(self) -> list[Batch]:
         """What the broker brought beyond our positions, partition by partition; nothing while it is down."""
         try:
             if self._subscription is None:
-                subscription = Subscription(await self._broker.client(), await self._broker.jetstream(), self._log)
-                await subscription.open(self._positions)
-                self._subscription = subscription
-            messages = await self._subscription.take(self._settings.wait_seconds, self._settings.linger_seconds)
-        except (*BROKER_ERRORS, Lost) as error:
+                self._subscription = await self._feed.subscribe(self._positions)
+            parcels = await self._subscription.take(self._settings.wait_seconds, self._settings.linger_seconds)
+        except Unavailable as error:
             if self._subscription is not None:
                 _logger.info("subscription_lost", consumer=self.name, log=self._log, error=repr(error))
             await self._leave()
             await asyncio.sleep(self._settings.wait_seconds / 2)
             return []
-        fresh = [message for message in messages if self._is_fresh(message)]
-        self._origins = [extract(message.headers) for message in fresh]
-        batches = [Batch.from_wire(message.data) for message in fresh]
+        fresh = [parcel for parcel in parcels if self._is_fresh(parcel)]
+        self._origins = [parcel.origin for parcel in fresh]
+        batches = [Batch.from_wire(parcel.data) for parcel in fresh]
         return sorted(batches, key=lambda batch: (batch.partition, batch.first_position))
 
-    def _is_fresh(self, message: Msg) -> bool:
-        return position_of(message.headers) > self._positions[partition_in(message.subject)]
+    def _is_fresh(self, parcel: Parcel) -> bool:
+        return parcel.last_position > self._positions[parcel.partition]
 
     async def _fold_waiting(self) -> None:
         """Fold what is waiting, reading what is missing before it from the owner's log."""
@@ -176,17 +192,11 @@ class Consumer(Generic[ConnectionT]):
             await self._commit(portion)
 
     async def _commit(self, batches: Sequence[Batch]) -> None:
-        reached = {batch.partition: batch.last_position for batch in batches}
-        steps = [Step(partition, self._positions[partition], new) for partition, new in sorted(reached.items())]
         with (
             self._metrics.fold_seconds.labels(self.name).time(),
             self._traces.batch_span("consume", self._origins),
         ):
-            async with self._checkpoints.advance(steps) as connection:
-                verdict = await self._handler(connection, batches)
-                if not isinstance(verdict, Done):
-                    raise Refused(verdict)
-        self._positions.update(reached)
+            await self._folding.fold(batches, self._positions)
 
     async def _catch_up(self, partition: int, position: int) -> None:
         """Read a partition from its owner, at least up to a position that is known to be recorded."""
@@ -209,7 +219,7 @@ class Consumer(Generic[ConnectionT]):
         except Unavailable as error:
             _logger.info("heads_unknown", consumer=self.name, log=self._log, error=str(error))
             return
-        now = time.monotonic()
+        now = self._timer()
         stuck = [
             partition
             for partition, goal in self._goals.items()
@@ -220,21 +230,29 @@ class Consumer(Generic[ConnectionT]):
         if stuck:
             await self._leave()  # whatever it waits for, it is not what was published
         self._set_goals(heads, now)
+        parked = await self._folding.letters.parked()
+        self._metrics.dead_letters.labels(self.name).set(parked.letters)
+        self._metrics.parking_full.labels(self.name).set(parked.keys >= self._folding.parked_keys)
 
     def _set_goals(self, heads: dict[int, int], now: float) -> None:
         goals = {}
-        for partition in self._partitions:
-            position, head = self._positions[partition], heads[partition]
+        for partition, position in self._positions.items():
+            head = heads[partition]
             goal = self._goals.get(partition)
             if goal is not None and position < goal.head:
                 goals[partition] = Goal(goal.head, position, goal.seen_at)
             elif position < head:
                 goals[partition] = Goal(head, position, now)
         self._goals = goals
-        lag = sum(max(0, heads[partition] - self._positions[partition]) for partition in self._partitions)
+        lag = sum(max(0, heads[partition] - position) for partition, position in self._positions.items())
         age = now - min((goal.seen_at for goal in goals.values()), default=now)
-        self._metrics.projection_lag_events.labels(self.name).set(lag)
-        self._metrics.projection_lag_seconds.labels(self.name).set(age)
+        self._tell_lag(lag, age)
+
+    def _tell_lag(self, events: int, seconds: float) -> None:
+        """Of our partitions; what those of others lag, they tell."""
+        self.lag = Lag(events, seconds)
+        self._metrics.projection_lag_events.labels(self.name).set(events)
+        self._metrics.projection_lag_seconds.labels(self.name).set(seconds)
 
     async def _leave(self) -> None:
         subscription, self._subscription = self._subscription, None
@@ -242,11 +260,12 @@ class Consumer(Generic[ConnectionT]):
             await subscription.close()
 
     def _tell(self, error: Exception) -> None:
-        verdict = error.verdict if isinstance(error, Refused) else verdict_on(error)
-        match verdict:
-            case Retry():
-                _logger.warning("consumer_waits", consumer=self.name, log=self._log, reason=verdict.reason)
-            case Park():
-                _logger.error(
-                    "consumer_blocked", consumer=self.name, log=self._log, reason=verdict.reason, exc_info=error
-                )
+        told = _logger.bind(consumer=self.name, log=self._log)
+        match error, verdict_on(error):
+            case ParkingFull(), _:
+                self._metrics.parking_full.labels(self.name).set(1)
+                told.error("parking_full", reason=str(error))
+            case _, Retry(reason):
+                told.warning("consumer_waits", reason=reason)
+            case _, Park(reason):
+                told.error("consumer_blocked", reason=reason, exc_info=error)

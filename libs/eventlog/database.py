@@ -12,6 +12,11 @@ from libs.runtime.errors import Unavailable
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 CLOSE_SECONDS: Final = 5.0
+SILENT_TRANSACTION: Final = "10s"
+"""How long the server waits for the next statement of a transaction.
+
+A replica that froze or lost its network between two statements would hold its row locks, and so hold up all others.
+"""
 
 UNREACHABLE: Final = (
     OSError,
@@ -19,6 +24,7 @@ UNREACHABLE: Final = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # its state machine, surprised by a server that was killed
     asyncpg.OperatorInterventionError,  # shutting down, starting up, ended by an administrator
+    asyncpg.IdleInTransactionSessionTimeoutError,  # we stood still, and the server let go of what we had locked
     asyncpg.TooManyConnectionsError,
 )
 """What asyncpg raises when the database is out of reach for now."""
@@ -36,8 +42,12 @@ def reaching() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_pool(url: str, *, size: int = 8) -> AsyncIterator[asyncpg.Pool]:
-    """A pool whose connections read and write `uuid` columns as 16 raw bytes (a UUID object costs a microsecond)."""
+async def open_pool(url: str, *, size: int = 8, scans: bool = True) -> AsyncIterator[asyncpg.Pool]:
+    """A pool whose connections read and write `uuid` columns as 16 raw bytes (a UUID object costs a microsecond).
+
+    `scans=False` is for statements that are always served by an index. PostgreSQL keeps the plans of what is asked
+    often, and one made while a table held next to nothing would go on reading all of it as it grows.
+    """
     pool = await asyncpg.create_pool(
         url,
         min_size=1,
@@ -45,7 +55,12 @@ async def open_pool(url: str, *, size: int = 8) -> AsyncIterator[asyncpg.Pool]:
         init=_raw_identifiers,
         reset=_nothing_to_reset,
         command_timeout=60,
-        server_settings={"application_name": "portrait", "jit": "off"},
+        server_settings={
+            "application_name": "portrait",
+            "jit": "off",
+            "enable_seqscan": "on" if scans else "off",
+            "idle_in_transaction_session_timeout": SILENT_TRANSACTION,
+        },
     )
     try:
         yield pool

@@ -2,7 +2,7 @@
 
 import secrets
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -126,6 +126,26 @@ class Batch:
         skip = max(0, position + 1 - self.first_position)
         return Batch(self.partition, self.first_position + skip, self.recorded_at[skip:], self.events[skip:])
 
+    def until(self, position: int) -> "Batch":
+        """The part of the batch up to a position, inclusive."""
+        keep = max(0, position + 1 - self.first_position)
+        return Batch(self.partition, self.first_position, self.recorded_at[:keep], self.events[:keep])
+
+    def without(self, positions: Iterable[int]) -> Iterator["Batch"]:
+        """The runs that remain when the events at some of its positions, in order, are left out."""
+        rest = self
+        for position in positions:
+            before, rest = rest.until(position - 1), rest.after(position)
+            if before.events:
+                yield before
+        if rest.events:
+            yield rest
+
+    def then(self, following: "Batch") -> "Batch":
+        """This batch and the one that follows it without a gap."""
+        times, events = [*self.recorded_at, *following.recorded_at], [*self.events, *following.events]
+        return Batch(self.partition, self.first_position, times, events)
+
     def recorded(self) -> Iterable[Recorded]:
         """The events, parsed."""
         parse = pb.Event.FromString
@@ -147,6 +167,20 @@ class Batch:
         """The opposite of `to_wire`."""
         wire = pb.SealedEventBatch.FromString(data)
         return Batch(wire.partition, wire.first_position, wire.recorded_at_micros, wire.events)
+
+
+def halves(batches: Sequence[Batch]) -> tuple[list[Batch], list[Batch]]:
+    """Batches cut in two, in order, with as many events in each as can be; there must be two events at least."""
+    left = sum(len(batch.events) for batch in batches) // 2
+    first: list[Batch] = []
+    for index, batch in enumerate(batches):
+        if left <= len(batch.events):
+            cut = batch.first_position + left - 1
+            rest = batch.after(cut)
+            return [*first, batch.until(cut)], [*([rest] if rest.events else []), *batches[index + 1 :]]
+        first.append(batch)
+        left -= len(batch.events)
+    raise AssertionError("unreachable: half of the events lies within them")
 
 
 def varint(value: int) -> bytes:

@@ -1,106 +1,20 @@
-"""JetStream as Portrait uses it: a disposable stream a log, a subject a partition, and a broker that may be down."""
+"""JetStream as Portrait uses it: one connection to NATS, which may be down, and the feeds that it carries."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Self
 
 import nats.errors
 import structlog
 from nats.aio.client import Client
-from nats.js import JetStreamContext, api
-from nats.js.errors import APIError, NotFoundError
+from nats.js import JetStreamContext
 
+from libs.eventlog.jetstream_feed import JetStreamFeed
+from libs.eventlog.stream import REQUEST_SECONDS
 from libs.runtime.errors import Unavailable
 
-FIRST_POSITION: Final = "Portrait-First-Position"
-LAST_POSITION: Final = "Portrait-Last-Position"
-
-# Whatever a broker that is down, restarting or wiped can raise; all of it passes.
-BROKER_ERRORS: Final = (nats.errors.Error, OSError, Unavailable)
-
-# JetStream says "wrong last sequence" with the first code for a single message, with the second for a batch or replica.
-_WRONG_LAST_SEQUENCE: Final = frozenset({10071, 10164})
-_STREAM_NOT_FOUND: Final = 10059
-_STREAM_DIFFERS: Final = 10058
-
-_REQUEST_SECONDS: Final = 2.0
 _CONNECT_SECONDS: Final = 2.0
 
 _logger = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class StreamSettings:
-    """How much of a log a stream keeps. What it forgets, consumers read from the log itself."""
-
-    max_age_seconds: float = 24 * 3600
-    max_bytes: int = 1 << 30
-    replicas: int = 1
-
-
-def stream_name(log: str) -> str:
-    """Name of the stream that carries a log."""
-    return f"PORTRAIT_{log.upper()}"
-
-
-def subject_of(log: str, partition: int) -> str:
-    """The subject of one partition; there are never more subjects than partitions."""
-    return f"portrait.{log}.{partition}"
-
-
-def partition_in(subject: str) -> int:
-    """The partition that a subject of `subject_of` names."""
-    return int(subject.rsplit(".", 1)[1])
-
-
-def is_conflict(error: BaseException) -> bool:
-    """Whether somebody else published to the subject since we last looked."""
-    return isinstance(error, APIError) and error.err_code in _WRONG_LAST_SEQUENCE
-
-
-def is_stream_missing(error: BaseException) -> bool:
-    """Whether the stream itself is gone, not just a message of it."""
-    return isinstance(error, NotFoundError) and error.err_code == _STREAM_NOT_FOUND
-
-
-def position_of(headers: Mapping[str, str] | None, name: str = LAST_POSITION) -> int:
-    """A position that the relay wrote on a message; 0 on a message that no relay wrote."""
-    position = (headers or {}).get(name, "")
-    return int(position) if position.isdecimal() else 0
-
-
-def heed_cancellation() -> None:
-    """Raise the cancellation that the client swallowed: it suppresses those that come while it flushes.
-
-    A loop that talks to the broker calls this once a turn, or it could not be stopped.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
-async def ensure_stream(
-    jetstream: JetStreamContext, log: str, partitions: int, settings: StreamSettings
-) -> api.StreamInfo:
-    """Create the stream of a log, or bring one that exists to these settings."""
-    config = api.StreamConfig(
-        name=stream_name(log),
-        subjects=[subject_of(log, partition) for partition in range(partitions)],
-        retention=api.RetentionPolicy.LIMITS,
-        discard=api.DiscardPolicy.OLD,
-        storage=api.StorageType.FILE,
-        max_age=settings.max_age_seconds,
-        max_bytes=settings.max_bytes,
-        num_replicas=settings.replicas,
-        allow_direct=True,
-    )
-    try:
-        return await jetstream.add_stream(config)
-    except APIError as error:
-        if error.err_code != _STREAM_DIFFERS:
-            raise
-        return await jetstream.update_stream(config)
 
 
 class Broker:
@@ -116,6 +30,10 @@ class Broker:
         self._client: Client | None = None
         self._connecting = asyncio.Lock()
 
+    def feed(self, log: str) -> JetStreamFeed:
+        """The feed of a log over the standing connection."""
+        return JetStreamFeed(self.client, log)
+
     async def client(self) -> Client:
         """The standing connection; raises `Unavailable` while there is none."""
         client = self._client
@@ -127,7 +45,7 @@ class Broker:
 
     async def jetstream(self) -> JetStreamContext:
         """JetStream over the standing connection; raises `Unavailable` while there is none."""
-        return (await self.client()).jetstream(timeout=_REQUEST_SECONDS)
+        return (await self.client()).jetstream(timeout=REQUEST_SECONDS)
 
     async def _connect(self) -> Client:
         async with self._connecting:

@@ -1,7 +1,9 @@
 """What a log is, whichever store keeps it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Protocol
+
+import msgspec
 
 from libs.eventlog.event import Appended, Batch, NewEvent, Recorded
 
@@ -31,6 +33,27 @@ class KeyReader(Protocol):
 
     async def read_key(self, tenant: str, key: bytes, *, after: int = 0) -> list[Recorded]:
         """Every event of a key behind a position, in order."""
+        ...
+
+
+class Whole(msgspec.Struct, frozen=True, gc=False):
+    """Every event of one key up to a position, in order."""
+
+    tenant: str
+    key: bytes
+    events: list[Recorded]
+
+
+class BulkReader(Protocol):
+    """Reads whole partitions of a log, key by key."""
+
+    def keys_in_order(
+        self, partition: int, until: int, after: tuple[str, bytes] | None = None
+    ) -> AsyncGenerator[Whole, None]:
+        """Every key of a partition with its events up to a position, by (tenant, key), in memory for one key.
+
+        `after` is the last key of a former reading that ended early.
+        """
         ...
 
 

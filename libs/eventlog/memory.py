@@ -1,14 +1,16 @@
 """The log and its snapshots in memory: for fast tests and simulation, under the same contract as PostgreSQL."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from portrait.log.v1 import event_pb2 as pb
 
+from libs.eventlog.blanks import blanked_event, to_blank, without_payload
 from libs.eventlog.event import Appended, Batch, NewEvent, Recorded, partition_of
 from libs.eventlog.horizons import LAG_EVENTS
-from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS
+from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS, Whole
+from libs.eventlog.memory_transaction import MemoryTransaction
 from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
 from libs.runtime.clock import Clock
 
@@ -30,6 +32,13 @@ class MemoryLog:
 
     async def append(self, events: Sequence[NewEvent]) -> list[Appended]:
         """See `Log.append`."""
+        return self._record(events)
+
+    async def append_in(self, transaction: MemoryTransaction, events: Sequence[NewEvent]) -> None:
+        """Append when a transaction commits; nobody reads what may yet be undone."""
+        transaction.at_commit(lambda: self._record(events))
+
+    def _record(self, events: Sequence[NewEvent]) -> list[Appended]:
         touched = {partition_of(event.key, self.partitions) for event in events}
         recorded_at = max(
             self.clock.now(), *(self._times[partition][-1] for partition in touched if self._times[partition]), 0
@@ -80,6 +89,10 @@ class MemoryLog:
 
     async def read_key(self, tenant: str, key: bytes, *, after: int = 0) -> list[Recorded]:
         """See `KeyReader.read_key`."""
+        return self.events_of(tenant, key, after)
+
+    def events_of(self, tenant: str, key: bytes, after: int = 0) -> list[Recorded]:
+        """The same at once."""
         partition = partition_of(key, self.partitions)
         times, events = self._times[partition], self._events[partition]
         parsed = (
@@ -87,6 +100,32 @@ class MemoryLog:
             for position in range(after, len(events))
         )
         return [recorded for recorded in parsed if recorded.event.key == key and recorded.event.tenant == tenant]
+
+    async def keys_at(self, places: Collection[tuple[int, int, int]]) -> dict[tuple[int, int], bytes]:
+        """See `PostgresLog.keys_at`."""
+        return {
+            (partition, position): pb.Event.FromString(self._events[partition][position - 1]).key
+            for partition, position, _ in places
+        }
+
+    async def keys_in_order(
+        self, partition: int, until: int, after: tuple[str, bytes] | None = None
+    ) -> AsyncGenerator[Whole, None]:
+        """See `BulkReader.keys_in_order`."""
+        for tenant, key in sorted(set(self.keys(partition, 0, until))):
+            if after is None or (tenant, key) > after:
+                events = [one for one in await self.read_key(tenant, key) if one.position <= until]
+                yield Whole(tenant, key, events)
+
+    async def blank(self, tenant: str, key: bytes, positions: Collection[int] | None, reason: str) -> int:
+        """See `blanking.Blanking.blank`."""
+        wanted = to_blank(await self.read_key(tenant, key), positions)
+        if wanted:
+            await self.append([blanked_event(tenant, key, wanted, reason, self.clock.now())])
+        events = self._events[partition_of(key, self.partitions)]
+        for position in wanted:
+            events[position - 1] = without_payload(events[position - 1])
+        return len(wanted)
 
     def keys(self, partition: int, after: int, until: int) -> list[KeyOfTenant]:
         """The key of every event of a stretch of a partition."""
@@ -127,6 +166,10 @@ class MemorySnapshots:
         """The snapshot of a key, if there is one."""
         return self._rows.get(key)
 
+    def stored(self) -> list[KeyOfTenant]:
+        """Keys that have a snapshot."""
+        return list(self._rows)
+
     def parked(self) -> list[KeyOfTenant]:
         """Keys whose snapshot stands still before an event."""
         return [key for key, row in self._rows.items() if row.parked is not None]
@@ -154,10 +197,10 @@ class MemoryHorizons:
     async def stragglers(self) -> list[KeyOfTenant]:
         """See `compaction.Horizons.stragglers`."""
         parked = set(self.snapshots.parked())
-        behind = {
+        behind = dict.fromkeys(  # in an order that is the same in every run, as a set of bytes is not
             key for partition, until in (await self._stretches()).items() for key in self._unfolded(partition, until)
-        }
-        return list(behind - parked)
+        )
+        return [key for key in behind if key not in parked]
 
     async def advance(self) -> bool:
         """See `compaction.Horizons.advance`."""

@@ -52,7 +52,13 @@ def _upgrade(connection: Connection, scripts: Path, partitions: int) -> None:
 
 def _differences(connection: Connection, metadata: MetaData) -> list[Any]:
     def declared(_: object, name: str | None, kind: str, reflected: bool, __: object) -> bool:
-        return not (kind == "table" and reflected and (name or "").startswith("log_from_"))
+        return not (kind == "table" and reflected and _made_at_run_time(name or "", metadata))
 
     context = MigrationContext.configure(connection, opts={"include_object": declared, "compare_type": True})
     return list(compare_metadata(context, metadata))
+
+
+def _made_at_run_time(table: str, metadata: MetaData) -> bool:
+    """Whether it is a range of the log, or holds the snapshots of a later version, such as `portraits_2`."""
+    declared, _, number = table.rpartition("_")
+    return table.startswith("log_from_") or (number.isdecimal() and declared in metadata.tables)

@@ -1,6 +1,6 @@
 """The log in PostgreSQL: one transaction an append, gapless positions, and reads by partition or by key."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Final
@@ -8,10 +8,12 @@ from typing import Final
 import asyncpg
 from portrait.log.v1 import event_pb2 as pb
 
+from libs.eventlog.archive import Archive
 from libs.eventlog.copy import DIGEST_OFFSET, LOG_COLUMNS, MESSAGE_ID_COLUMNS, log_rows, message_id_rows
 from libs.eventlog.database import Connection, reaching
 from libs.eventlog.event import Appended, Batch, NewEvent, Recorded, partition_of
-from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS
+from libs.eventlog.key_order import keys_in_order
+from libs.eventlog.log import BATCH_BYTES, BATCH_EVENTS, Whole
 from libs.eventlog.ranges import Ranges
 from libs.runtime.clock import Clock
 
@@ -41,11 +43,26 @@ _READ = """
             SELECT partition, position, recorded_at, event FROM log
             WHERE partition = mine.partition AND position > mine.position
             ORDER BY position LIMIT $3) AS next) AS run
-    WHERE run.bytes <= $4 OR run.bytes = octet_length(run.event)"""
+    WHERE run.bytes <= $4 OR run.bytes = octet_length(run.event)
+    UNION ALL
+    SELECT mine.partition, NULL, NULL, NULL
+    FROM unnest((SELECT $1::smallint[]), (SELECT $2::bigint[])) AS mine(partition, position)
+    WHERE mine.position < (
+        SELECT max(last_position) FROM log_archives AS file
+        WHERE file.partition = mine.partition AND file.archived_at IS NOT NULL)"""
 
 _READ_KEY = """
-    SELECT position, recorded_at, event FROM log
-    WHERE tenant = $1 AND key = $2 AND position > $3 ORDER BY position LIMIT $4"""
+    (SELECT position, recorded_at, event FROM log
+     WHERE tenant = $1 AND key = $2 AND position > $3 ORDER BY position LIMIT $4)
+    UNION ALL
+    (SELECT last_position, NULL, NULL FROM log_archives
+     WHERE partition = $5 AND last_position > $3 AND archived_at IS NOT NULL ORDER BY last_position DESC LIMIT 1)"""
+
+_KEYS = """
+    SELECT log.partition, log.position, log.key
+    FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS place(partition, position, recorded_at)
+    JOIN log ON log.partition = place.partition AND log.position = place.position
+            AND log.recorded_at = place.recorded_at"""
 
 
 class PostgresLog:
@@ -53,14 +70,25 @@ class PostgresLog:
 
     The position of an event is taken under the lock of its partition's head row, so positions follow commits: who has
     seen position n has seen everything before it. `recorded_at` is stamped under the same lock and never runs back.
+    What a reader asks for may be archived. The very statement that reads the table says so, because ranges leave the
+    table and enter the registry of archives in one transaction: a reader meets them in one place, never in both.
     """
 
-    def __init__(self, name: str, partitions: int, pool: asyncpg.Pool, clock: Clock, ranges: Ranges) -> None:
+    def __init__(
+        self,
+        name: str,
+        partitions: int,
+        pool: asyncpg.Pool,
+        clock: Clock,
+        ranges: Ranges,
+        archive: Archive | None = None,
+    ) -> None:
         self.name = name
         self.partitions = partitions
         self._pool = pool
         self._clock = clock
         self._ranges = ranges
+        self._archive = archive or Archive(pool)
 
     async def append(self, events: Sequence[NewEvent]) -> list[Appended]:
         """See `Log.append`."""
@@ -74,7 +102,11 @@ class PostgresLog:
                 except asyncpg.UniqueViolationError:
                     look_first = True
                 except asyncpg.CheckViolationError:  # no range takes a row of this moment yet
-                    await self._ranges.cover(self._clock.now())
+                    await self.cover()
+
+    async def cover(self) -> None:
+        """Make a range for this moment; for whoever appended within a transaction and found none."""
+        await self._ranges.cover(self._clock.now())
 
     async def append_in(
         self, connection: Connection, events: Sequence[NewEvent], *, look_first: bool = True
@@ -154,7 +186,36 @@ class PostgresLog:
     ) -> list[Batch]:
         """See `LogReader.read`."""
         rows = await self._pool.fetch(_READ, list(after), list(after.values()), limit, max_bytes)
-        return [_batch(partition, list(run)) for partition, run in groupby(rows, key=itemgetter("partition"))]
+        found = {partition: list(run) for partition, run in groupby(rows, key=itemgetter("partition"))}
+        # Where a partition is archived behind the position, the row that says so comes last of it.
+        return [
+            _batch(partition, found[partition])
+            if found[partition][-1]["event"] is not None
+            else await self._read_archived(partition, position, limit, max_bytes)
+            for partition, position in after.items()
+            if partition in found
+        ]
+
+    async def _read_archived(self, partition: int, after: int, limit: int, max_bytes: int) -> Batch:
+        """What follows an archived position: from one file, the next, and then the table, while there is room."""
+        whole = Batch(partition, after + 1, [], [])
+        while (room := limit - len(whole.events)) > 0 and max_bytes > 0:
+            run = await self._archive.read(partition, whole.last_position, room, max_bytes)
+            more = run or await self._read_table(partition, whole.last_position, room, max_bytes)
+            size = sum(map(len, more.events))
+            if whole.events and size > max_bytes:  # a first one that is too large: it begins the next batch
+                break
+            whole = whole.then(more)
+            max_bytes -= size
+            if run is None:
+                break
+        return whole
+
+    async def _read_table(self, partition: int, after: int, limit: int, max_bytes: int) -> Batch:
+        rows = await self._pool.fetch(_READ, [partition], [after], limit, max_bytes)
+        if not rows or rows[-1]["event"] is None:  # archived since we looked there
+            return Batch(partition, after + 1, [], [])
+        return _batch(partition, rows)
 
     async def stream(self, partition: int, after: int) -> AsyncIterator[Batch]:
         """Everything behind a position of a partition, up to the head of the moment, batch by batch."""
@@ -166,13 +227,36 @@ class PostgresLog:
 
     async def read_key(self, tenant: str, key: bytes, *, after: int = 0) -> list[Recorded]:
         """See `KeyReader.read_key`."""
+        partition = partition_of(key, self.partitions)
         found: list[Recorded] = []
-        while rows := await self._pool.fetch(_READ_KEY, tenant, key, after, KEY_PAGE):
+        while True:
+            rows = await self._pool.fetch(_READ_KEY, tenant, key, after, KEY_PAGE, partition)
+            if rows and rows[-1]["event"] is None:
+                until = rows.pop()["position"]
+                found += await self._archive.read_key(tenant, key, partition, after, until)
             found += recorded(rows)
             if len(rows) < KEY_PAGE:
-                break
+                return found
             after = found[-1].position
-        return found
+
+    async def keys_at(self, places: Collection[tuple[int, int, int]]) -> dict[tuple[int, int], bytes]:
+        """The keys of events by (partition, position), for places that also say when the event was recorded."""
+        rows = await self._pool.fetch(_KEYS, *map(list, zip(*places, strict=True)))
+        keys = {(partition, position): key for partition, position, key in rows}
+        archived: dict[int, list[int]] = {}
+        for partition, position, _ in places:
+            if (partition, position) not in keys:
+                archived.setdefault(partition, []).append(position)
+        for partition, positions in archived.items():
+            found = await self._archive.keys_at(partition, positions)
+            keys |= {(partition, position): key for position, key in found.items()}
+        return keys
+
+    def keys_in_order(
+        self, partition: int, until: int, after: tuple[str, bytes] | None = None
+    ) -> AsyncGenerator[Whole, None]:
+        """See `BulkReader.keys_in_order`."""
+        return keys_in_order(self._pool, self._archive, partition, until, after)
 
 
 def recorded(rows: Iterable[asyncpg.Record]) -> list[Recorded]:

@@ -1,12 +1,13 @@
 """A projection is a declaration: what it is called, which events it handles, and how they change its state.
 
 Folding is pure. A lazy projection's state of a key is snapshot + the log behind it; what does not commute (a
-retraction, for now) is handled by folding the key's whole log again.
+retraction, an erasure) is handled by folding the key's whole log again.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from hashlib import blake2b
+from typing import Any, Final, Generic, TypeVar
 
 from portrait.log.v1 import event_pb2 as pb
 
@@ -15,8 +16,13 @@ from libs.eventlog.event import Recorded
 State = TypeVar("State")
 
 RETRACTED: Final = "retracted"
+BLANKED: Final = "blanked"
+_CHANGES_THE_PAST: Final = frozenset({RETRACTED, BLANKED})
 
 Upcast = Callable[[bytes], bytes]
+
+Description = Mapping[str, Mapping[str, Any]]
+"""What a state says, for people: field → entry → JSON value; a field that is a single value has the entry ""."""
 
 
 async def _nothing_to_prepare(_: "Sequence[Recorded]") -> None:
@@ -41,8 +47,9 @@ class LazyProjection(Generic[State]):
     """A projection over a service's own log that writes nothing per event: a read folds the tail onto a snapshot.
 
     `evolve` and `combine` form a commutative monoid with `initial()` as identity. A state that is `overfull` is folded
-    anew from the whole log and bounded by `trim` before compaction stores it. `prepare` fetches what folding the events
-    given will look up.
+    anew from the whole log and bounded by `trim` before compaction stores it; `trimmed` says that it once was, so that
+    it is the same as another only after a refold. `prepare` fetches what folding the events given will look up.
+    Equal states have equal fingerprints (16 bytes, by default of the encoded state) and equal descriptions.
     """
 
     name: str
@@ -55,7 +62,20 @@ class LazyProjection(Generic[State]):
     decode: Callable[[bytes], State]
     overfull: Callable[[State], bool] = lambda _: False
     trim: Callable[[State], None] = lambda _: None
+    trimmed: Callable[[State], bool] = lambda _: False
     prepare: Callable[[Sequence[Recorded]], Awaitable[None]] = _nothing_to_prepare
+    fingerprint: Callable[[State], bytes] | None = None
+    describe: Callable[[State], Description] | None = None
+
+    def hash(self, state: State) -> bytes:
+        """The fingerprint of a state."""
+        if self.fingerprint is not None:
+            return self.fingerprint(state)
+        return blake2b(self.encode(state), digest_size=16).digest()
+
+    def describes(self, state: State) -> Description:
+        """What a state says."""
+        return self.describe(state) if self.describe is not None else {"state": {"": self.encode(state).hex()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +113,8 @@ def fold(
         handled = handles.get(recorded.event.type)
         if handled is not None:
             try:
-                onto.state = handled.evolve(onto.state, _current(recorded, handled))
+                current = recorded if recorded.event.version == handled.version else _upcast(recorded, handled)
+                onto.state = handled.evolve(onto.state, current)
             except Exception as error:  # noqa: BLE001  whatever fails, the key must stand still before it, and be seen
                 before = fold(projection, begin, events[:index])  # this state may have been changed half-way
                 before.parked = Parked(recorded, f"{type(error).__name__}: {error}")
@@ -112,12 +133,14 @@ def refold(
     """Fold a key's whole log, as if what was retracted had never been sent.
 
     `as_of` bounds occurred_at, `known_at` bounds recorded_at (both in microseconds, inclusive); retractions always
-    apply to `as_of`, and by their recorded_at to `known_at`.
+    apply to `as_of`, and by their recorded_at to `known_at`. What was blanked was never known, whether or not its
+    payload is gone already.
     """
+    blanked = blanked_positions(events)
     if known_at is not None:
         events = [recorded for recorded in events if recorded.recorded_at <= known_at]
-    retracted = retracted_positions(events)
-    standing = [recorded for recorded in events if recorded.position not in retracted]
+    gone = blanked | retracted_positions(events)
+    standing = [recorded for recorded in events if recorded.position not in gone]
     if as_of is not None:
         standing = [recorded for recorded in standing if recorded.event.occurred_at_micros <= as_of]
     folded = fold(projection, lambda: Folded(projection.initial()), standing)
@@ -126,9 +149,17 @@ def refold(
     return folded
 
 
+def bounded(projection: LazyProjection[State], refolded: Folded[State]) -> Folded[State]:
+    """What was folded from a key's whole log, as it may be stored."""
+    if projection.overfull(refolded.state):
+        projection.trim(refolded.state)
+    return refolded
+
+
 def needs_refold(tail: Sequence[Recorded]) -> bool:
     """Whether a tail holds something that changes what was folded before it."""
-    return any(recorded.event.type == RETRACTED for recorded in tail)
+    # A list, because a generator would take twice as long.
+    return not _CHANGES_THE_PAST.isdisjoint([recorded.event.type for recorded in tail])
 
 
 def retracted_positions(events: Iterable[Recorded]) -> frozenset[int]:
@@ -141,11 +172,19 @@ def retracted_positions(events: Iterable[Recorded]) -> frozenset[int]:
     )
 
 
-def _current(recorded: Recorded, handled: Handled[State]) -> Recorded:
+def blanked_positions(events: Iterable[Recorded]) -> frozenset[int]:
+    """Positions that the events of a key erase."""
+    return frozenset(
+        position
+        for recorded in events
+        if recorded.event.type == BLANKED
+        for position in pb.Blanked.FromString(recorded.event.payload).positions
+    )
+
+
+def _upcast(recorded: Recorded, handled: Handled[State]) -> Recorded:
     """The event in the version that its handler knows."""
     version = recorded.event.version
-    if version == handled.version:
-        return recorded
     if version > handled.version:
         raise NewerEventError(recorded.event.type, version, handled.version)
     event = pb.Event()

@@ -1,22 +1,26 @@
 """`log.v1.Log` and `ops.v1.Projections`, for any service that owns a log."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from portrait.log.v1 import event_pb2 as event_pb
 from portrait.log.v1 import log_service_pb2 as log_pb
 from portrait.log.v1 import log_service_pb2_grpc as log_rpc
 from portrait.ops.v1 import projections_service_pb2 as ops_pb
 from portrait.ops.v1 import projections_service_pb2_grpc as ops_rpc
 
+from libs.eventlog.dead_letter_calls import DeadLetterCalls
 from libs.eventlog.event import Batch, Recorded, partition_of
+from libs.eventlog.living import LivingProjection
+from libs.eventlog.living_consumer import LivingConsumer
 from libs.eventlog.log import Log
+from libs.eventlog.mending import Mender
+from libs.eventlog.rebuild_service import STATES, Rebuildable, RebuildMethods, time_on_wire
+from libs.eventlog.versions import Version
 from libs.rpc.caller import calling_tenant, current_caller
-from libs.rpc.pages import next_page, page_cursor
 from libs.rpc.server import Service
 from libs.runtime.errors import InvalidArgument
 
@@ -26,13 +30,14 @@ LAST_POSITION: Final = 2**63 - 1
 Context = grpc.aio.ServicerContext[Any, Any]
 Consumed = Callable[[], Awaitable[dict[str, dict[int, int]]]]
 
-_DEAD_LETTERS = """
-    SELECT projection, partition, position, key, cause, parked_at, event FROM dead_letters
-    WHERE tenant = $1 AND ($2 = '' OR projection = $2)
-      AND (parked_at, projection, partition, position) < ($3, $4, $5::smallint, $6)
-    ORDER BY parked_at DESC, projection DESC, partition DESC, position DESC LIMIT $7"""
+_COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters WHERE projection = $1 AND kind <> 'dropped'"
 
-_COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters WHERE projection = $1"
+
+class Kept(NamedTuple):
+    """A version of a projection, and how many events it lacks: of a lazy one, of the keys due for compaction."""
+
+    version: Version
+    lag_events: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,35 @@ class Standing:
     log: str
     lag_events: int
     lag_seconds: float
+    versions: Sequence[Kept] = ()
+
+
+async def standing_of(living: LivingProjection[Any], log: str) -> Standing:
+    """How a lazy projection fares, with all its versions."""
+    compactors = {one.version.number: one.compactor for one in living.living}
+    active = living.active
+    kept = [
+        Kept(one, compactors[one.number].lag_events if one.number in compactors else 0)
+        for one in await living.versions.load()
+    ]
+    return Standing(
+        living.declared.name,
+        active.version.number,
+        ops_pb.PROJECTION_KIND_LAZY,
+        log,
+        active.compactor.lag_events,
+        active.compactor.lag_seconds,
+        kept,
+    )
+
+
+async def standing_of_consumer(living: LivingConsumer) -> Standing:
+    """How a consumer's projection fares, with all its versions; of the partitions that are this replica's."""
+    lag = living.active.live.lag
+    kept = [Kept(one, await living.lag_of(one)) for one in await living.versions.load()]
+    kind = ops_pb.PROJECTION_KIND_CONSUMER
+    number = living.active.version.number
+    return Standing(living.declared.name, number, kind, living.declared.log, lag.events, lag.seconds, kept)
 
 
 class LogService(log_rpc.LogServicer):
@@ -106,52 +140,69 @@ class LogService(log_rpc.LogServicer):
         )
 
 
-class ProjectionsService(ops_rpc.ProjectionsServicer):
-    """Shows how projections fare and what they could not fold."""
+class ProjectionsService(RebuildMethods):
+    """Shows how projections fare and what they could not fold, mends that, and rebuilds them."""
 
-    def __init__(self, pool: asyncpg.Pool, standings: Callable[[], Awaitable[Sequence[Standing]]]) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        standings: Callable[[], Awaitable[Sequence[Standing]]],
+        menders: Iterable[Mender],
+        rebuildable: Sequence[Rebuildable],
+    ) -> None:
+        super().__init__(rebuildable)
         self._pool = pool
         self._standings = standings
+        self._letters = DeadLetterCalls(pool, menders)
 
     async def ListProjections(
         self, request: ops_pb.ListProjectionsRequest, context: Context
     ) -> ops_pb.ListProjectionsResponse:
         response = ops_pb.ListProjectionsResponse()
         for one in await self._standings():
-            response.projections.add(
+            shown = response.projections.add(
                 name=one.name,
                 version=one.version,
                 kind=one.kind,
                 log=one.log,
                 lag_events=one.lag_events,
                 lag_seconds=one.lag_seconds,
-                dead_letters=await self._pool.fetchval(_COUNT_DEAD_LETTERS, one.name),
             )
+            for version, lag_events in one.versions:
+                kept = shown.versions.add(
+                    version=version.number,
+                    state=STATES[version.state],
+                    created_at=time_on_wire(version.created_at),
+                    lag_events=lag_events,
+                    dead_letters=await self._count(version.name),
+                    name=version.name,
+                )
+                if current_caller().platform:  # it names every tenant
+                    kept.meaning.update(version.meaning)
+                if version.number == one.version:
+                    shown.dead_letters = kept.dead_letters
+            if not one.versions:
+                shown.dead_letters = await self._count(one.name)
         return response
+
+    async def _count(self, projection: str) -> int:
+        letters: int = await self._pool.fetchval(_COUNT_DEAD_LETTERS, projection)
+        return letters
 
     async def ListDeadLetters(
         self, request: ops_pb.ListDeadLettersRequest, context: Context
     ) -> ops_pb.ListDeadLettersResponse:
-        limit = request.page_size or PAGE
-        behind = page_cursor(request, tuple[int, str, int, int]) or (2**62, "", 0, 0)
-        rows = await self._pool.fetch(_DEAD_LETTERS, calling_tenant(), request.projection, *behind, limit + 1)
-        response = ops_pb.ListDeadLettersResponse()
-        for row in rows[:limit]:
-            parked_at = Timestamp()
-            parked_at.FromMicroseconds(row["parked_at"])
-            response.dead_letters.add(
-                projection=row["projection"],
-                key=row["key"],
-                position=event_pb.Position(partition=row["partition"], position=row["position"]),
-                cause=row["cause"],
-                parked_at=parked_at,
-                event=event_pb.Event.FromString(row["event"]),
-            )
-        if len(rows) > limit:
-            last = rows[limit - 1]
-            cursor = (last["parked_at"], last["projection"], last["partition"], last["position"])
-            response.next_page_token = next_page(request, cursor)
-        return response
+        return await self._letters.list(request)
+
+    async def RetryDeadLetter(
+        self, request: ops_pb.RetryDeadLetterRequest, context: Context
+    ) -> ops_pb.RetryDeadLetterResponse:
+        return await self._letters.retry(request)
+
+    async def DropDeadLetter(
+        self, request: ops_pb.DropDeadLetterRequest, context: Context
+    ) -> ops_pb.DropDeadLetterResponse:
+        return await self._letters.drop(request)
 
 
 async def consumes_nothing() -> dict[str, dict[int, int]]:
@@ -164,6 +215,8 @@ def log_services(
     pool: asyncpg.Pool,
     standings: Callable[[], Awaitable[Sequence[Standing]]],
     consumed: Consumed = consumes_nothing,
+    menders: Iterable[Mender] = (),
+    rebuildable: Sequence[Rebuildable] = (),
 ) -> list[Service]:
     """The one line of wiring that serves a log and its projections."""
     return [
@@ -173,7 +226,7 @@ def log_services(
         Service(
             ops_pb.DESCRIPTOR.services_by_name["Projections"],
             ops_rpc.add_ProjectionsServicer_to_server,
-            ProjectionsService(pool, standings),
+            ProjectionsService(pool, standings, menders, rebuildable),
         ),
     ]
 

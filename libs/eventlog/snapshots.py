@@ -1,16 +1,28 @@
 """Where a lazy projection keeps what it has folded: one row a key, with the tail of the log behind it."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import asyncpg
 import msgspec
 from portrait.log.v1 import event_pb2 as pb
 
+from libs.eventlog.database import Connection
 from libs.eventlog.event import Recorded, partition_of
+from libs.eventlog.log import Log
 from libs.eventlog.projection import Parked
 
 KeyOfTenant = tuple[str, bytes]
+
+_COLUMNS: Final = ("key", "tenant", "position", "recorded_at", "parked_position", "state")
+
+
+class SnapshotsGone(Exception):
+    """The version of the projection that these snapshots belong to was dropped."""
+
+    def __init__(self, projection: str) -> None:
+        super().__init__(f"{projection} was dropped")
+        self.projection = projection
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
@@ -47,11 +59,16 @@ class Snapshots(Protocol):
         ...
 
 
+# `(SELECT $n)` keeps the length of an array from the planner. Seeing it, the planner takes a plan made for that length
+# for cheaper than the one it has, so it plans every call anew, and for a single key planning costs four times the read.
+# `LIMIT 1` says that a key has one snapshot at most, so that it is looked up and no join is made with the whole table.
+# The plan is kept while the log grows from nothing: run this on a pool that does without scans.
 _LOAD = """
     SELECT snapshot.state, snapshot.position, snapshot.recorded_at, snapshot.parked_position,
            tail.positions, tail.times, tail.events
-    FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS wanted(tenant, key, place)
-    LEFT JOIN {table} AS snapshot ON snapshot.key = wanted.key AND snapshot.tenant = wanted.tenant
+    FROM unnest((SELECT $1::text[]), (SELECT $2::uuid[])) WITH ORDINALITY AS wanted(tenant, key, place)
+    LEFT JOIN LATERAL (
+        SELECT * FROM {table} AS snapshot WHERE key = wanted.key AND tenant = wanted.tenant LIMIT 1) AS snapshot ON true
     CROSS JOIN LATERAL (
         SELECT array_agg(position) AS positions, array_agg(recorded_at) AS times, array_agg(event) AS events
         FROM (
@@ -60,6 +77,23 @@ _LOAD = """
               AND recorded_at >= coalesce(snapshot.recorded_at, 0)
             ORDER BY position) AS run) AS tail
     ORDER BY wanted.place"""
+
+# A range is archived only when it lies behind the horizon of every projection, and behind a horizon there is nothing
+# that a snapshot lacks. So a snapshot's tail is in the table, whatever is archived, except for a key that stands still
+# before an event, and for one without a snapshot while a horizon is behind the archives, as after a restart from zero.
+# Asked after loading: what left the table in between was there to be loaded. A key that has a snapshot now and had none
+# may have lacked what its horizon has passed since.
+_BEHIND = """
+    SELECT wanted.place
+    FROM unnest((SELECT $1::text[]), (SELECT $2::uuid[]), (SELECT $3::smallint[]), (SELECT $4::bigint[]))
+      WITH ORDINALITY AS wanted(tenant, key, partition, parked, place)
+    WHERE (wanted.parked IS NULL
+           AND EXISTS (SELECT FROM {table} AS snapshot WHERE key = wanted.key AND tenant = wanted.tenant))
+       OR (SELECT max(last_position) FROM log_archives AS file
+           WHERE file.partition = wanted.partition AND file.archived_at IS NOT NULL)
+          > coalesce(wanted.parked, (
+              SELECT position FROM projection_horizons AS horizon
+              WHERE horizon.projection = $5 AND horizon.partition = wanted.partition), 0)"""
 
 _INSERT = """
     INSERT INTO {table} AS snapshot (key, tenant, position, recorded_at, parked_position, state)
@@ -76,28 +110,44 @@ _UPDATE = """
     RETURNING WITH (OLD AS before) snapshot.key, before.parked_position IS NOT NULL AS was_parked"""
 
 _PARK = """
-    INSERT INTO dead_letters (projection, partition, position, tenant, key, cause, parked_at, event)
-    SELECT $1, * FROM unnest(
-        $2::smallint[], $3::bigint[], $4::text[], $5::uuid[], $6::text[], $7::bigint[], $8::bytea[])
-    ON CONFLICT (projection, partition, position) DO UPDATE SET cause = excluded.cause"""
+    INSERT INTO dead_letters AS known
+      (projection, log, partition, position, tenant, key, cause, recorded_at, parked_at, event, kind)
+    SELECT $1, $2, partition, position, tenant, key, cause, recorded_at, recorded_at, event, 'failed' FROM unnest(
+        $3::smallint[], $4::bigint[], $5::text[], $6::uuid[], $7::text[], $8::bigint[], $9::bytea[])
+      AS parked(partition, position, tenant, key, cause, recorded_at, event)
+    ON CONFLICT (projection, log, partition, position) DO UPDATE SET cause = excluded.cause
+    WHERE known.kind <> 'dropped'"""
 
-_UNPARK = "DELETE FROM dead_letters WHERE projection = $1 AND key = ANY($2::uuid[])"
+_UNPARK = "DELETE FROM dead_letters WHERE projection = $1 AND log = $2 AND key = ANY($3::uuid[]) AND kind <> 'dropped'"
 
 
 class PostgresSnapshots:
-    """Snapshots in a table of the database that holds the log, so that one statement reads both."""
+    """Snapshots in a table of the database that holds the log, so that one statement reads both.
 
-    def __init__(self, pool: asyncpg.Pool, projection: str, table: str, partitions: int) -> None:
+    Everything here goes by key, so the pool is best one without scans.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, projection: str, table: str, log: Log) -> None:
         self._pool = pool
         self._projection = projection
-        self._partitions = partitions
-        self._load, self._insert, self._update = (sql.format(table=table) for sql in (_LOAD, _INSERT, _UPDATE))
+        self.table = table
+        self.log = log
+        self._load, self._behind, self._insert, self._update = (
+            sql.format(table=table) for sql in (_LOAD, _BEHIND, _INSERT, _UPDATE)
+        )
 
     async def load(self, keys: Sequence[KeyOfTenant]) -> list[Stored]:
-        """See `Snapshots.load`."""
-        rows = await self._pool.fetch(self._load, [tenant for tenant, _ in keys], [key for _, key in keys])
+        """See `Snapshots.load`; raises `SnapshotsGone`."""
+        return await self.load_in(self._pool, keys)
+
+    async def load_in(self, connection: Connection | asyncpg.Pool, keys: Sequence[KeyOfTenant]) -> list[Stored]:
+        """The same within a transaction of the caller's."""
+        try:
+            rows = await connection.fetch(self._load, [tenant for tenant, _ in keys], [key for _, key in keys])
+        except asyncpg.UndefinedTableError:
+            raise SnapshotsGone(self._projection) from None
         parse = pb.Event.FromString
-        return [
+        stored = [
             Stored(
                 state,
                 position or 0,
@@ -107,6 +157,26 @@ class PostgresSnapshots:
             )
             for state, position, recorded_at, parked, positions, times, events in rows
         ]
+        doubtful = [place for place, one in enumerate(stored) if one.state is None or one.parked]
+        if doubtful:
+            for place in await self._without_all(connection, keys, stored, doubtful):
+                tail = await self.log.read_key(*keys[place], after=stored[place].position)
+                stored[place] = msgspec.structs.replace(stored[place], tail=tail)
+        return stored
+
+    async def _without_all(
+        self,
+        connection: Connection | asyncpg.Pool,
+        keys: Sequence[KeyOfTenant],
+        stored: Sequence[Stored],
+        doubtful: Sequence[int],
+    ) -> list[int]:
+        """The places, of those doubtful, whose tails may be archived in part."""
+        tenants, names = zip(*(keys[place] for place in doubtful), strict=True)
+        partitions = [partition_of(name, self.log.partitions) for name in names]
+        parked = [stored[place].position if stored[place].parked else None for place in doubtful]
+        rows = await connection.fetch(self._behind, tenants, names, partitions, parked, self._projection)
+        return [doubtful[row["place"] - 1] for row in rows]
 
     async def save(self, compacted: Sequence[Compacted]) -> int:
         """See `Snapshots.save`."""
@@ -140,17 +210,26 @@ class PostgresSnapshots:
             # Only who wrote a snapshot knows what became of it: letters of the others would outlive their cause.
             healed = [key for key, parked in was_parked.items() if parked]
             if healed:
-                await connection.execute(_UNPARK, self._projection, healed)
+                await connection.execute(_UNPARK, self._projection, self.log.name, healed)
             await self._park(connection, [one for one in ordered if one.key in was_parked])
         return len(was_parked)
 
-    async def _park(self, connection: asyncpg.pool.PoolConnectionProxy, compacted: Sequence[Compacted]) -> None:
+    async def fill(self, connection: Connection, compacted: Sequence[Compacted]) -> None:
+        """Write the first snapshots of keys, in bulk, within the caller's transaction."""
+        rows = [
+            (one.key, one.tenant, one.position, one.recorded_at, _parked_position(one), one.state) for one in compacted
+        ]
+        await connection.copy_records_to_table(self.table, records=rows, columns=_COLUMNS)
+        await self._park(connection, compacted)
+
+    async def _park(self, connection: Connection, compacted: Sequence[Compacted]) -> None:
         parked = [(one, one.parked) for one in compacted if one.parked is not None]
         if parked:
             await connection.execute(
                 _PARK,
                 self._projection,
-                [partition_of(one.key, self._partitions) for one, _ in parked],
+                self.log.name,
+                [partition_of(one.key, self.log.partitions) for one, _ in parked],
                 [letter.recorded.position for _, letter in parked],
                 [one.tenant for one, _ in parked],
                 [one.key for one, _ in parked],

@@ -13,7 +13,16 @@ from nats.aio.subscription import Subscription as Inbox
 from nats.js import JetStreamContext, api
 from nats.js.errors import NotFoundError
 
-from libs.eventlog.jetstream import BROKER_ERRORS, position_of, stream_name, subject_of
+from libs.eventlog.feed import Lost, Parcel
+from libs.eventlog.stream import (
+    BROKER_ERRORS,
+    partition_in,
+    position_of,
+    reaching_broker,
+    stream_name,
+    subject_of,
+)
+from libs.telemetry.traces import extract
 
 _PULL_MESSAGES: Final = 128
 _PULL_BYTES: Final = 16 << 20
@@ -25,12 +34,8 @@ _PULL_EXPIRED: Final = "408"
 _BYTES_REACHED: Final = "Message Size Exceeds MaxBytes"
 
 
-class Lost(Exception):
-    """The pull consumer is gone, or silent for so long that it must be."""
-
-
-class Subscription:
-    """Messages of some partitions in the order of the stream, in portions; no more than one portion waits in memory.
+class PullSubscription:
+    """See `Subscription`. Messages come in portions, of which no more than one waits in memory.
 
     Nothing is acknowledged: positions prove what was missed, and the log has it. The one duty here is to notice the
     loss of the pull consumer, which for a pull that waits is no error but silence.
@@ -51,7 +56,7 @@ class Subscription:
         self._end = ""
 
     async def open(self, positions: Mapping[int, int]) -> None:
-        """Subscribe to partitions behind the positions given; raises errors of the broker."""
+        """Subscribe to partitions behind the positions given; raises errors of NATS."""
         made = await self._jetstream.add_consumer(
             self._stream,
             api.ConsumerConfig(
@@ -67,12 +72,13 @@ class Subscription:
         self._consumer = made.name
         self._inbox = await self._client.subscribe(self._reply, cb=self._arrive)
 
-    async def take(self, wait: float, linger: float) -> list[Msg]:
-        """What arrives in at most `wait` seconds; after the first, what follows it within `linger`. Raises `Lost`."""
+    async def take(self, wait: float, linger: float) -> list[Parcel]:
+        """See `Subscription.take`."""
         if not self._arrived:
             if self._end:
                 raise Lost(self._end)
-            await self._pull()
+            with reaching_broker():
+                await self._pull()
             self._arrival.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._arrival.wait(), wait)
@@ -81,7 +87,7 @@ class Subscription:
             elif self._outstanding and time.monotonic() - self._heard_at > _SILENCE_SECONDS:
                 raise Lost("silence")
         taken, self._arrived = self._arrived, []
-        return taken
+        return list(map(_parcel, taken))
 
     async def close(self) -> None:
         """Leave; what the server does not hear of, it forgets by itself."""
@@ -115,6 +121,11 @@ class Subscription:
         description = headers.get(api.Header.DESCRIPTION, "")
         if status != _PULL_EXPIRED and description != _BYTES_REACHED:
             self._end = f"{status} {description}"
+
+
+def _parcel(message: Msg) -> Parcel:
+    partition = partition_in(message.subject)
+    return Parcel(partition, position_of(message.headers), message.data, extract(message.headers))
 
 
 async def locate(jetstream: JetStreamContext, log: str, positions: Mapping[int, int]) -> int:

@@ -1,4 +1,4 @@
-"""What a log needs now and then: ranges ahead of time, and message ids forgotten after their window."""
+"""What a log needs now and then: ranges ahead of time, message ids forgotten, and erasures brought to their end."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,10 +7,11 @@ from typing import Final
 import asyncpg
 import structlog
 
+from libs.eventlog.blanking import Blanking
 from libs.eventlog.database import UNREACHABLE
 from libs.eventlog.ranges import Ranges
 from libs.runtime.clock import SECOND, Clock
-from libs.runtime.errors import Unavailable
+from libs.runtime.errors import PortraitError
 from libs.telemetry.metrics import Metrics
 
 PAUSE_SECONDS: Final = 30.0
@@ -31,6 +32,7 @@ class Upkeep:
     clock: Clock
     message_id_days: int
     metrics: Metrics
+    blanking: Blanking | None = None
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -39,7 +41,9 @@ class Upkeep:
             try:
                 await self.ranges.cover(self.clock.now())
                 forgotten = await self.forget()
-            except (*UNREACHABLE, asyncpg.PostgresError, Unavailable) as error:
+                if self.blanking is not None:
+                    await self.blanking.finish()
+            except (*UNREACHABLE, asyncpg.PostgresError, PortraitError) as error:
                 log.warning("upkeep_delayed", error=repr(error))
                 forgotten = 0
             self.metrics.heartbeat("upkeep")

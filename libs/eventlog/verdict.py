@@ -1,17 +1,34 @@
 """What becomes of events that were handed to a handler: it judges, and only the runtime acts."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
 import grpc
+import msgspec
 
+from libs.eventlog.event import NewEvent
 from libs.runtime.errors import PortraitError
+
+
+class Output(msgspec.Struct, frozen=True, gc=False):
+    """An event for the service's own log, and the place in the consumed log of what caused it.
+
+    Its id is a function of its cause, so that whoever derives it derives the same event.
+    """
+
+    partition: int
+    position: int
+    event: NewEvent
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Folded: commit."""
+    """Folded: commit, together with what follows from it."""
+
+    outputs: Sequence[Output] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +49,35 @@ Verdict = Done | Retry | Park
 
 DONE: Final = Done()
 
+
+class Refused(Exception):
+    """A handler did not fold what it was given; the transaction is undone."""
+
+    def __init__(self, verdict: Retry | Park) -> None:
+        super().__init__(verdict.reason)
+        self.verdict = verdict
+
+
 _DATABASE_PASSES: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # its state machine, surprised by a server that was killed
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # we stood still for so long that the server gave us up
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
-    asyncpg.UniqueViolationError,  # another append recorded the same id at the same moment
-    asyncpg.CheckViolationError,  # no range of the log takes a row of this moment yet
+    asyncpg.ReadOnlySQLTransactionError,  # a standby that has not been promoted yet
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password that is being changed
+    asyncpg.InvalidCatalogNameError,  # a database that is being restored
+    asyncpg.PostgresSystemError,
+    asyncpg.InternalServerError,
 )
+
+# Of the log's own tables: another append recorded the same id at the same moment, or no range takes a row of this
+# moment yet. The same errors of other tables are the events' fault.
+_LOG_TABLES: Final = re.compile("message_ids|log|log_from_[0-9]+")
 
 _CALL_PASSES: Final = frozenset(
     {
@@ -60,10 +96,14 @@ def verdict_on(error: Exception) -> Retry | Park:
     A database or network failure that counted as the events' fault would park the world during an outage.
     """
     match error:
+        case Refused(verdict=verdict):
+            return verdict
         case PortraitError(retryable=True):
             passes = True
         case grpc.RpcError():
             passes = getattr(error, "code", lambda: None)() in _CALL_PASSES
+        case asyncpg.UniqueViolationError() | asyncpg.CheckViolationError():
+            passes = _LOG_TABLES.fullmatch(error.table_name or "") is not None
         case _:
             passes = isinstance(error, (*_DATABASE_PASSES, OSError))
     reason = f"{type(error).__name__}: {error}"

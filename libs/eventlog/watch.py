@@ -44,6 +44,12 @@ class Watch:
                 self._watched.clear()
                 self._positions = None
 
+    def wake_all(self) -> None:
+        """Let every watcher look again: what they watch may mean something else now."""
+        for watchers in self._watchers.values():
+            for changed in watchers:
+                changed.set()
+
     async def run(self) -> None:
         """Tail the log for the watchers until cancelled."""
         while True:

@@ -41,6 +41,8 @@ _CODES: Final[Mapping[type[errors.PortraitError], int]] = {
 
 _DATABASE_TROUBLES: Final[Mapping[type[Exception], str]] = {
     asyncpg.PostgresConnectionError: "the connection was lost",
+    # Its state machine, surprised by a server that was killed between two steps of preparing a statement.
+    asyncpg.InternalClientError: "the connection was lost",
     asyncpg.OperatorInterventionError: "it is starting, stopping or recovering",
     asyncpg.InsufficientResourcesError: "it has run out of connections, memory or disk",
     asyncpg.TransactionRollbackError: "concurrent transactions were in each other's way",

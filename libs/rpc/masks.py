@@ -19,12 +19,20 @@ def check_mask(mask: FieldMask, descriptor: Descriptor, field: str = "field_mask
 
 
 def masked(answer: Answer, mask: FieldMask) -> Answer:
-    """The wanted parts of an answer; all of it if the mask is empty. The mask must have been checked."""
+    """The wanted parts of an answer, which may change; all of it if the mask is empty. The mask must have been checked.
+
+    Whole fields are left by clearing the others: copying them out would cost more than filling them in did.
+    """
     if not mask.paths:
         return answer
-    wanted = type(answer)()
-    mask.MergeMessage(answer, wanted)
-    return wanted
+    if any("." in path for path in mask.paths):
+        wanted = type(answer)()
+        mask.MergeMessage(answer, wanted)
+        return wanted
+    for field, _ in answer.ListFields():
+        if field.name not in mask.paths:
+            answer.ClearField(field.name)
+    return answer
 
 
 def _check_path(path: str, descriptor: Descriptor, field: str) -> None:

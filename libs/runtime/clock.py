@@ -1,11 +1,15 @@
 """Time as data: microseconds since 1970 UTC, from a clock that is handed in."""
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 Micros = int
 
 SECOND: Micros = 1_000_000
+
+Timer = Callable[[], float]
+"""Seconds since some moment, never running back: `time.monotonic`, or the virtual time of a simulation."""
 
 
 class Clock(Protocol):

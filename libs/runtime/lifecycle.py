@@ -15,7 +15,7 @@ import uvloop
 
 Part = TypeVar("Part")
 
-_GC_THRESHOLDS: Final = (50_000, 20, 50)
+GC_THRESHOLDS: Final = (50_000, 20, 50)  # for processes that fold and serve: their garbage has no cycles
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger(__name__)
@@ -107,7 +107,7 @@ def run(live: Callable[[Lifecycle], Awaitable[None]]) -> int:
     """
     # What modules made at import lives for ever, and hot paths make garbage without cycles: look for it rarely.
     gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
+    gc.set_threshold(*GC_THRESHOLDS)
 
     async def whole() -> None:
         async with Lifecycle() as lifecycle:

@@ -52,6 +52,15 @@ class ServiceSettings(BaseSettings):
     trace_ratio: float = Field(
         default=1.0, ge=0, le=1, description="share of the traces beginning here that is recorded"
     )
+    lease_seconds: float = Field(
+        default=8.0,
+        ge=0.2,
+        le=30,
+        description="silence after which a replica's partitions go to the others; the same for all replicas",
+    )
+    parked_keys: int = Field(
+        default=100, ge=1, description="keys that a projection may park of a log before it stands still instead"
+    )
     drain_seconds: float = Field(default=20.0, ge=0, description="how long running calls may take to end at a shutdown")
 
     @model_validator(mode="after")

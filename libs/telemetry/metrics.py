@@ -22,8 +22,12 @@ MetricName = Literal[
     "portrait_projection_lag_events",
     "portrait_projection_lag_seconds",
     "portrait_dead_letters",
+    "portrait_parking_full",
     "portrait_relay_lag_events",
     "portrait_relay_published_total",
+    "portrait_leases_held",
+    "portrait_lease_epochs_total",
+    "portrait_archived_events_total",
     "portrait_loop_heartbeat_seconds",
     "portrait_unmapped_errors_total",
 ]
@@ -62,12 +66,24 @@ class Metrics:
             "portrait_projection_lag_seconds", "Age of the oldest such event; 0 without lag.", "projection"
         )
         self.dead_letters = self._gauge(
-            "portrait_dead_letters", "Events parked because they can't be folded.", "projection"
+            "portrait_dead_letters",
+            "Events that can't be folded, and of a consumer those that wait behind them.",
+            "projection",
+        )
+        self.parking_full = self._gauge(
+            "portrait_parking_full", "1 while as many keys are parked as may be: the release is broken.", "projection"
         )
         self.relay_lag_events = self._gauge(
             "portrait_relay_lag_events", "Events recorded and not yet published.", "log"
         )
         self.relay_published = self._counter("portrait_relay_published_total", "Events published.")
+        self.leases_held = self._gauge(
+            "portrait_leases_held", "Partitions of a role that are this replica's at the moment.", "role"
+        )
+        self.lease_epochs = self._counter(
+            "portrait_lease_epochs_total", "Times that a partition of a role became this replica's.", "role"
+        )
+        self.archived_events = self._counter("portrait_archived_events_total", "Events written to archives.")
         self.loop_heartbeat = self._gauge(
             "portrait_loop_heartbeat_seconds", "When a background loop last turned, in seconds since 1970.", "loop"
         )

@@ -38,6 +38,11 @@ class Traces:
         self._provider = provider
         self._tracer = provider.get_tracer("portrait") if provider else None
 
+    @property
+    def on(self) -> bool:
+        """Whether spans are made."""
+        return self._tracer is not None
+
     @staticmethod
     def off() -> "Traces":
         """Record nothing, at no cost."""

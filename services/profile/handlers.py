@@ -1,9 +1,9 @@
 """What the profile service does when told to: collect, retract, mend."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -12,9 +12,10 @@ import msgspec
 from portrait.log.v1 import event_pb2 as log_pb
 
 from libs.eventlog.append import Appender
-from libs.eventlog.compaction import Compactor
 from libs.eventlog.event import Appended, Envelope, NewEvent, uuid7
-from libs.eventlog.projection import RETRACTED
+from libs.eventlog.living import LivingProjection
+from libs.eventlog.postgres import PostgresLog
+from libs.eventlog.retraction import retraction
 from libs.people.anchor import Anchoring
 from libs.people.identifiers import DEFAULT_RULES
 from libs.runtime.clock import Clock
@@ -31,6 +32,7 @@ from services.profile.quarantine import Quarantined, QuarantineStore, quarantine
 from services.profile.schemas import Schemas
 
 RETRACT_AT_ONCE: Final = 1_000
+BREATH_DOCUMENTS: Final = 100
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
@@ -70,7 +72,7 @@ class Collecting:
 
     async def collect(self, batch: Batch, *, validate_only: bool = False) -> list[Collected]:
         """Record a batch; answers for each document in its order."""
-        read = self._read(batch)
+        read = await self._read(batch)
         if validate_only:
             return [Refusal(b"", one) if isinstance(one, Rejected) else None for one in read]
         rejected = [
@@ -88,7 +90,7 @@ class Collecting:
         self._count(results)
         return results
 
-    def _read(self, batch: Batch) -> list[NewEvent | Rejected]:
+    async def _read(self, batch: Batch) -> list[NewEvent | Rejected]:
         tenant, anchoring = self.tenants.get(batch.tenant), self.anchorings[batch.tenant]
         schemas = self.schemas.of(batch.tenant).current
         ceiling = tenant.clock_ceiling if tenant.clock == "event" else None
@@ -105,6 +107,8 @@ class Collecting:
         arrived_at = self.clock.now()
         read: list[NewEvent | Rejected] = []
         for index, document in enumerate(batch.documents):
+            if index % BREATH_DOCUMENTS == BREATH_DOCUMENTS - 1:
+                await asyncio.sleep(0)  # a full batch takes as long as thirty reads, which would wait for it
             one = intake.read(document, arrived_at, batch.request_id, index)
             if isinstance(one, Rejected):
                 read.append(one)
@@ -186,14 +190,10 @@ class Mending:
 
 
 _ONE = """
-    SELECT ids.event_id, ids.partition, ids.position, log.key FROM message_ids AS ids
-    JOIN log ON log.partition = ids.partition AND log.position = ids.position AND log.recorded_at = ids.recorded_at
-    WHERE ids.tenant = $1 AND ids.event_id = $2"""
+    SELECT event_id, partition, position, recorded_at FROM message_ids WHERE tenant = $1 AND event_id = $2"""
 
 _SOME_OF_IMPORT = """
-    SELECT ids.event_id, ids.partition, ids.position, log.key FROM message_ids AS ids
-    JOIN log ON log.partition = ids.partition AND log.position = ids.position AND log.recorded_at = ids.recorded_at
-    WHERE ids.tenant = $1 AND ids.import_id = $2 LIMIT $3"""
+    SELECT event_id, partition, position, recorded_at FROM message_ids WHERE tenant = $1 AND import_id = $2 LIMIT $3"""
 
 _FORGET = """
     DELETE FROM message_ids AS ids USING unnest($2::uuid[], $3::bigint[]) AS gone(event_id, position)
@@ -211,8 +211,9 @@ class Retracting:
     """
 
     pool: asyncpg.Pool
+    log: PostgresLog
     appender: Appender
-    compactor: Compactor[Portrait]
+    living: LivingProjection[Portrait]
     clock: Clock
 
     async def message(self, tenant: str, event_id: bytes, message_id: str) -> int:
@@ -232,20 +233,14 @@ class Retracting:
 
     async def _retract(self, tenant: str, rows: Sequence[asyncpg.Record], reason: str) -> int:
         positions: dict[bytes, list[int]] = {}
+        keys = await self.log.keys_at([(row["partition"], row["position"], row["recorded_at"]) for row in rows])
         for row in rows:
-            positions.setdefault(row["key"], []).append(row["position"])
-        seal = Envelope(tenant, RETRACTED, traceparent=traceparent_bytes()).seal()
-        now = self.clock.now()
+            positions.setdefault(keys[row["partition"], row["position"]], []).append(row["position"])
+        now, traceparent = self.clock.now(), traceparent_bytes()
         events = [
-            seal.event(
-                blake2b(f"{RETRACTED}\0{sorted(gone)}".encode(), digest_size=16, key=key).digest(),
-                key,
-                now,
-                log_pb.Retracted(positions=sorted(gone), reason=reason).SerializeToString(),
-            )
-            for key, gone in positions.items()
+            retraction(tenant, key, gone, reason, now, traceparent=traceparent) for key, gone in positions.items()
         ]
         await self.appender.append(events)
         await self.pool.execute(_FORGET, tenant, [row["event_id"] for row in rows], [row["position"] for row in rows])
-        self.compactor.request((tenant, key) for key in positions)
+        self.living.request((tenant, key) for key in positions)
         return len(rows)

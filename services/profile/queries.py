@@ -3,22 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from libs.eventlog.event import Recorded
-from libs.eventlog.lazy import LazyReader
+from libs.eventlog.living import LivingProjection
 from libs.eventlog.log import Log
-from libs.eventlog.projection import Folded, retracted_positions
+from libs.eventlog.projection import Folded, blanked_positions, retracted_positions
 from libs.eventlog.watch import Watch
 from libs.people.anchor import Anchoring
 from libs.people.identifiers import Claimed
 from libs.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
+from services.profile.domain.calendar import Calendar
 from services.profile.domain.event_names import event_name
 from services.profile.domain.interaction import read_interaction
 from services.profile.domain.portrait import Portrait
-from services.profile.projections import INTERACTION_RECORDED
+from services.profile.projections import INTERACTION_RECORDED, calendar_of
 
 HEAD_POLL_SECONDS: Final = 0.1
 REACH_SECONDS: Final = 10.0
@@ -41,6 +42,13 @@ class TimelineCursor(msgspec.Struct, frozen=True, array_like=True):
 
     occurred_at: int
     position: int
+
+
+class Seen(NamedTuple):
+    """States of keys, and the calendar that their days are counted by."""
+
+    calendar: Calendar
+    states: list[Folded[Portrait]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +77,19 @@ class Portraits:
     """Reads portraits and timelines of one tenant at a time; keys are 16 bytes."""
 
     log: Log
-    reader: LazyReader[Portrait]
+    living: LivingProjection[Portrait]
     watch: Watch
 
-    async def get(self, tenant: str, keys: Sequence[bytes], moment: Moment = NOW) -> list[Folded[Portrait]]:
-        """States in the order of the keys; position 0 where nothing is known."""
+    async def get(self, tenant: str, keys: Sequence[bytes], moment: Moment = NOW) -> Seen:
+        """States in the order of the keys, all of one version; position 0 where nothing is known."""
         if moment.at_least is not None:
             await self._reach(moment)
+        wanted = [(tenant, key) for key in keys]
         if moment.as_of is None and moment.known_at is None:
-            return await self.reader.read([(tenant, key) for key in keys])
-        return [await self.reader.read_at((tenant, key), as_of=moment.as_of, known_at=moment.known_at) for key in keys]
+            version, states = await self.living.read(wanted)
+        else:
+            version, states = await self.living.read_at(wanted, as_of=moment.as_of, known_at=moment.known_at)
+        return Seen(calendar_of(version, tenant), states)
 
     async def timeline(
         self,
@@ -99,27 +110,28 @@ class Portraits:
         log = await self.log.read_key(tenant, key)
         if not log:
             raise NotFound("person", key.hex())
+        blanked = blanked_positions(log)
         if moment.known_at is not None:
             log = [one for one in log if one.recorded_at <= moment.known_at]
-        retracted = retracted_positions(log)
+        gone = blanked | retracted_positions(log)
         standing = [
             one
             for one in log
             if one.event.type == INTERACTION_RECORDED
             and one.event.payload
-            and one.position not in retracted
+            and one.position not in gone
             and (moment.as_of is None or one.event.occurred_at_micros <= moment.as_of)
             and (behind is None or _when(one) < (behind.occurred_at, behind.position))
             and (not events or event_name(read_interaction(one.event.payload)) in events)
         ]
         return sorted(standing, key=_when, reverse=True)[:limit]
 
-    async def changes(self, tenant: str, key: bytes) -> AsyncIterator[Folded[Portrait]]:
+    async def changes(self, tenant: str, key: bytes) -> AsyncIterator[Seen]:
         """The state of a key now and after every change, until the caller leaves."""
         async with self.watch.changes((tenant, key)) as changed:
             while True:
                 changed.clear()
-                yield (await self.get(tenant, [key]))[0]
+                yield await self.get(tenant, [key])
                 await changed.wait()
 
     async def _reach(self, moment: Moment) -> None:

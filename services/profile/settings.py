@@ -20,10 +20,17 @@ class ProfileSettings(ServiceSettings):
     range_events: int = Field(
         default=5_000_000, ge=1_000, description="interactions that one range of the log should hold"
     )
+    archive: str | None = Field(
+        default=None,
+        description="folder or URL (s3://bucket/path) that old ranges of the log move to; unset: they stay",
+    )
+    archive_days: int = Field(default=90, ge=1, description="days after which a range of the log moves to the archive")
     message_id_days: int = Field(
         default=7, ge=1, description="days for which a repeated message_id counts once; those of imports never expire"
     )
     tail_events: int = Field(
         default=16, ge=1, description="unfolded interactions of an anchor that make a new snapshot of its portrait due"
     )
-    database_connections: int = Field(default=8, ge=3, description="connections to the database at the most")
+    database_connections: int = Field(
+        default=8, ge=3, description="connections to the database at the most, for portraits and for all else each"
+    )

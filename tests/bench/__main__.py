@@ -6,12 +6,17 @@ from typing import Final
 
 import uvloop
 
-from tests.bench import append, machine, service
+from tests.bench import append, archive, machine, rebuild, service
 from tests.bench.shop import Shop, open_shop
 
-ALONE: Final[Mapping[str, Callable[[], Awaitable[None]]]] = {"append": append.run}
+ALONE: Final[Mapping[str, Callable[[], Awaitable[None]]]] = {
+    "append": append.run,
+    "rebuild": rebuild.run,
+    "archive": archive.run,
+}
 IN_SHOP: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
     "freshness": service.freshness,
+    "freshness_beside_rebuild": service.freshness_beside_rebuild,
     "profile_read": service.profile_read,
     "collect_to_portrait": service.collect_to_portrait,
 }

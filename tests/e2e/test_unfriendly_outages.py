@@ -13,7 +13,8 @@ from portrait.log.v1 import log_service_pb2 as log_pb
 from portrait.profile.v1 import collector_service_pb2 as pb
 
 from libs.devstack.stack import Stack
-from libs.eventlog.jetstream import BROKER_ERRORS, Broker, position_of, stream_name, subject_of
+from libs.eventlog.jetstream import Broker
+from libs.eventlog.stream import BROKER_ERRORS, position_of, stream_name, subject_of
 from libs.rpc.client import details_of
 from services.profile.domain.incoming import event_id_of
 from tests.support.profile import (

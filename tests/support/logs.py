@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +13,14 @@ import asyncpg
 import pytest
 from portrait.log.v1 import event_pb2 as pb
 
+from libs.eventlog.archive import Archive
+from libs.eventlog.blanking import Blanking
 from libs.eventlog.compaction import Compactor, Horizons
 from libs.eventlog.database import open_pool
 from libs.eventlog.event import Appended, Batch, Envelope, NewEvent
 from libs.eventlog.horizons import PostgresHorizons
 from libs.eventlog.lazy import LazyReader
-from libs.eventlog.log import Log
+from libs.eventlog.log import Log, Whole
 from libs.eventlog.memory import MemoryHorizons, MemoryLog, MemorySnapshots
 from libs.eventlog.migrations import migrate
 from libs.eventlog.postgres import PostgresLog
@@ -74,9 +76,15 @@ def retracted(name: object, *positions: int, tenant: str = "demo") -> NewEvent:
 
 
 class StreamedLog(Log, Protocol):
-    """Both logs can also be read by partition to the end."""
+    """Both logs can also be read by partition to the end, in two orders, and asked for the keys of places."""
 
     def stream(self, partition: int, after: int) -> AsyncIterator[Batch]: ...
+
+    def keys_in_order(
+        self, partition: int, until: int, after: tuple[str, bytes] | None = None
+    ) -> AsyncGenerator[Whole, None]: ...
+
+    async def keys_at(self, places: Collection[tuple[int, int, int]]) -> dict[tuple[int, int], bytes]: ...
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,24 @@ class Store:
 
     def compactor(self, projection: LazyProjection[Tally] = TALLY, lag: int = 0, tail: int = 3) -> Compactor[Tally]:
         return Compactor(self.reader(projection), self.horizons_behind(lag), Metrics(), tail_events=tail)
+
+    async def blank(self, name: object, *positions: int, tenant: str = "demo") -> int:
+        """Erase what a customer's events say, all of them or those at some positions."""
+        where = tenant, key_of(name), positions or None
+        if isinstance(self.log, MemoryLog):
+            return await self.log.blank(*where, "asked to")
+        return await self.blanking().blank(*where, "asked to")
+
+    def blanking(self) -> Blanking:
+        """Erases in PostgreSQL, and folds again."""
+        assert isinstance(self.log, PostgresLog)
+        return Blanking(self.log, self.log._pool, self.log._archive, self.clock, self.compactor().forget)
+
+    async def fold(self, *names: object, projection: LazyProjection[Tally] = TALLY) -> None:
+        """Make snapshots of customers."""
+        compactor = self.compactor(projection)
+        compactor.request([("demo", key_of(name)) for name in names])
+        await compactor.compact_all()
 
     async def events(self) -> dict[int, list[pb.Event]]:
         """The whole log; its positions are held gapless on the way."""
@@ -120,18 +146,22 @@ class Database:
 
     pool: asyncpg.Pool
 
-    def log(self, clock: Clock, *, range_events: int = 5_000_000) -> PostgresLog:
-        return PostgresLog("tried", PARTITIONS, self.pool, clock, Ranges(self.pool, range_events))
+    def log(self, clock: Clock, *, range_events: int = 5_000_000, archive: Archive | None = None) -> PostgresLog:
+        return PostgresLog("tried", PARTITIONS, self.pool, clock, Ranges(self.pool, range_events), archive)
 
     @cached_property
     def store(self) -> Store:
         clock = ManualClock(NOON)
-        snapshots = PostgresSnapshots(self.pool, TALLY.name, TALLY.snapshots, PARTITIONS)
+        return self.over(self.log(clock), clock)
+
+    def over(self, log: PostgresLog, clock: ManualClock, archive: Archive | None = None) -> Store:
+        """A store whose log is given."""
+        snapshots = PostgresSnapshots(self.pool, TALLY.name, TALLY.snapshots, log)
         return Store(
-            self.log(clock),
+            log,
             clock,
             snapshots,
-            lambda lag: PostgresHorizons(self.pool, TALLY.name, TALLY.snapshots, lag),
+            lambda lag: PostgresHorizons(self.pool, TALLY.name, TALLY.snapshots, lag, archive),
         )
 
 
@@ -161,6 +191,8 @@ async def log_database(shared_pool: asyncpg.Pool) -> Database:
     async with shared_pool.acquire() as connection, connection.transaction():
         for row in await connection.fetch("DELETE FROM log_ranges RETURNING name"):
             await connection.execute(f"DROP TABLE {row['name']}")
+        for row in await connection.fetch("SELECT snapshots FROM projection_versions WHERE version > 1"):
+            await connection.execute(f"DROP TABLE IF EXISTS {row['snapshots']}")
         await connection.execute("UPDATE log_heads SET position = 0, recorded_at = 0")
         for table in metadata.tables.keys() - {"log", "log_heads", "log_ranges"}:
             await connection.execute(f"DELETE FROM {table}")

@@ -1,7 +1,7 @@
 """What tests of relay and consumer share: a log to fill, a source that reads it directly, a handler that remembers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -13,17 +13,15 @@ from nats.js.errors import NotFoundError
 from libs.eventlog.checkpoint import Checkpoints, MemoryCheckpoints, MemorySavedPositions, SavedPositions
 from libs.eventlog.consumer import Consumer, ConsumerSettings
 from libs.eventlog.event import Batch, Envelope, NewEvent
-from libs.eventlog.jetstream import (
-    BROKER_ERRORS,
-    FIRST_POSITION,
-    Broker,
-    StreamSettings,
-    position_of,
-    stream_name,
-)
+from libs.eventlog.feed import StreamSettings
+from libs.eventlog.folding import Folding, OwnLog
+from libs.eventlog.jetstream import Broker
 from libs.eventlog.log import Log, LogReader
 from libs.eventlog.memory import MemoryLog
+from libs.eventlog.memory_letters import MemoryDeadLetters
+from libs.eventlog.memory_transaction import MemoryTransaction
 from libs.eventlog.relay import Relay, RelaySettings
+from libs.eventlog.stream import BROKER_ERRORS, FIRST_POSITION, position_of, stream_name
 from libs.eventlog.verdict import DONE, Verdict
 from libs.runtime.clock import SystemClock
 from libs.telemetry.metrics import Metrics
@@ -67,7 +65,7 @@ class Memory:
     judge: Callable[[Sequence[Batch]], Verdict] = lambda _: DONE
     transactions: int = 0
 
-    async def fold(self, connection: None, batches: Sequence[Batch]) -> Verdict:
+    async def fold(self, transaction: MemoryTransaction, batches: Sequence[Batch]) -> Verdict:
         verdict = self.judge(batches)
         if verdict is DONE:
             self.transactions += 1
@@ -113,6 +111,7 @@ def relay_of(
     metrics: Metrics | None = None,
     stream: StreamSettings | None = None,
     settings: RelaySettings = BRISK,
+    partitions: Collection[int] | None = None,
 ) -> Relay:
     return Relay(
         log,
@@ -120,6 +119,7 @@ def relay_of(
         saved or MemorySavedPositions(),
         metrics or Metrics(),
         Traces.off(),
+        partitions=partitions,
         stream=stream or StreamSettings(max_bytes=1 << 28),
         settings=settings,
     )
@@ -129,16 +129,22 @@ def consumer_of(
     log: Streaming,
     broker: Broker,
     memory: Memory,
-    checkpoints: Checkpoints[None] | None = None,
+    checkpoints: Checkpoints[MemoryTransaction] | None = None,
     source: DirectSource | None = None,
     metrics: Metrics | None = None,
-) -> Consumer[None]:
-    return Consumer(
+    partitions: Collection[int] | None = None,
+) -> Consumer[MemoryTransaction]:
+    folding = Folding(
         "counts",
         log.name,
-        range(log.partitions),
         checkpoints=checkpoints or MemoryCheckpoints(),
+        letters=MemoryDeadLetters(SystemClock()),
         handler=memory.fold,
+        outlet=OwnLog(memory_log("counts")),
+    )
+    return Consumer(
+        folding,
+        range(log.partitions) if partitions is None else partitions,
         broker=broker,
         source=source or DirectSource(log),
         metrics=metrics or Metrics(),

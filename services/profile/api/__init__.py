@@ -1,7 +1,5 @@
 """The gRPC services of profile: decode, call, encode."""
 
-from collections.abc import Mapping
-
 from portrait.profile.v1 import collector_service_pb2 as collector_pb
 from portrait.profile.v1 import collector_service_pb2_grpc as collector_rpc
 from portrait.profile.v1 import profiles_service_pb2 as profiles_pb
@@ -18,7 +16,6 @@ from services.profile.api.profiles import ProfilesService
 from services.profile.api.quarantine import QuarantineService
 from services.profile.api.schemas import SchemasService
 from services.profile.clocks import TenantClocks
-from services.profile.domain.calendar import Calendar
 from services.profile.handlers import Collecting, Mending, Retracting
 from services.profile.quarantine import QuarantineStore
 from services.profile.queries import People, Portraits
@@ -36,7 +33,6 @@ def profile_services(
     portraits: Portraits,
     people: People,
     tenants: Tenants,
-    calendars: Mapping[str, Calendar],
     clocks: TenantClocks,
 ) -> list[Service]:
     """Everything that the profile service answers."""
@@ -49,7 +45,7 @@ def profile_services(
         Service(
             profiles_pb.DESCRIPTOR.services_by_name["Profiles"],
             profiles_rpc.add_ProfilesServicer_to_server,
-            ProfilesService(portraits, people, tenants, calendars, clocks),
+            ProfilesService(portraits, people, tenants, clocks),
         ),
         Service(
             schemas_pb.DESCRIPTOR.services_by_name["Schemas"],

@@ -1,7 +1,7 @@
 """`profile.v1.Profiles`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any, Final
 
 import grpc
@@ -28,7 +28,7 @@ from services.profile.domain.view import SECTIONS, Section, view
 from services.profile.queries import NOW, Moment, People, Portraits, TimelineCursor
 
 PAGE: Final = 50
-BREATH_PROFILES: Final = 25
+BREATH_PROFILES: Final = 8
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -41,13 +41,11 @@ class ProfilesService(rpc.ProfilesServicer):
         portraits_: Portraits,
         people: People,
         tenants: Tenants,
-        calendars: Mapping[str, Calendar],
         clocks: TenantClocks,
     ) -> None:
         self._portraits = portraits_
         self._people = people
         self._tenants = tenants
-        self._calendars = calendars
         self._clocks = clocks
         self._partitions = portraits_.log.partitions
 
@@ -56,12 +54,12 @@ class ProfilesService(rpc.ProfilesServicer):
         check_mask(request.field_mask, pb.Profile.DESCRIPTOR)
         key = self._key(tenant, request.person, "person")
         moment = _moment(request.at)
-        (folded,) = await self._portraits.get(tenant, [key], moment)
+        calendar, (folded,) = await self._portraits.get(tenant, [key], moment)
         if not _known(folded):
             raise NotFound("person", key.hex())
         now = await self._now(tenant, moment)
         response = pb.GetProfileResponse()
-        self._show(response.profile, tenant, key, folded, now, request.field_mask)
+        self._show(response.profile, tenant, calendar, key, folded, now, request.field_mask)
         return response
 
     async def BatchGetProfiles(
@@ -73,8 +71,9 @@ class ProfilesService(rpc.ProfilesServicer):
         moment = _moment(request.at)
         now = await self._now(tenant, moment)
         response = pb.BatchGetProfilesResponse()
-        for index, (key, folded) in enumerate(zip(keys, await self._portraits.get(tenant, keys, moment), strict=True)):
-            self._show(response.profiles.add(), tenant, key, folded, now, request.field_mask)
+        calendar, states = await self._portraits.get(tenant, keys, moment)
+        for index, (key, folded) in enumerate(zip(keys, states, strict=True)):
+            self._show(response.profiles.add(), tenant, calendar, key, folded, now, request.field_mask)
             if index % BREATH_PROFILES == BREATH_PROFILES - 1:
                 await asyncio.sleep(0)  # let calls for one portrait pass
         return response
@@ -101,10 +100,10 @@ class ProfilesService(rpc.ProfilesServicer):
         tenant = calling_tenant()
         check_mask(request.field_mask, pb.Profile.DESCRIPTOR)
         key = self._key(tenant, request.person, "person")
-        async for folded in self._portraits.changes(tenant, key):
+        async for calendar, (folded,) in self._portraits.changes(tenant, key):
             now = await self._now(tenant, NOW)
             response = pb.WatchProfileResponse()
-            self._show(response.profile, tenant, key, folded, now, request.field_mask)
+            self._show(response.profile, tenant, calendar, key, folded, now, request.field_mask)
             yield response
 
     def _key(self, tenant: str, person: pb.PersonReference, field: str) -> bytes:
@@ -118,13 +117,20 @@ class ProfilesService(rpc.ProfilesServicer):
         return await self._clocks.now(tenant) if moment.as_of is None else moment.as_of
 
     def _show(
-        self, wire: pb.Profile, tenant: str, key: bytes, folded: Folded[Portrait], now: Micros, mask: FieldMask
+        self,
+        wire: pb.Profile,
+        tenant: str,
+        calendar: Calendar,
+        key: bytes,
+        folded: Folded[Portrait],
+        now: Micros,
+        mask: FieldMask,
     ) -> None:
         """Fill an empty profile; only `person_id` for somebody never seen."""
         wire.person_id = key.hex()
         if not _known(folded):
             return
-        calendar, partition = self._calendars[tenant], partition_of(key, self._partitions)
+        partition = partition_of(key, self._partitions)
         portraits.show(
             wire,
             view(

@@ -35,7 +35,8 @@ def show(
 ) -> None:
     """Fill an empty profile with a portrait.
 
-    Parts are filled where they stand: making them first and copying them in takes three to four times as long.
+    Parts are filled where they stand, field by field: making them first and copying them in takes three to four times
+    as long, and handing their fields to `add` a fifth longer.
     """
     wire.interactions = view.interactions
     if view.first_seen_at is not None:
@@ -56,9 +57,13 @@ def show(
         _tell_spending(wire.spending[currency], currency, spending)
     _tell_affinities(wire, view, calendar)
     for hour in view.active_hours:
-        wire.active_hours.add(weekday=hour.weekday, hour=hour.hour, count=hour.count)
+        active = wire.active_hours.add()
+        active.weekday, active.hour, active.count = hour.weekday, hour.hour, hour.count
+    add = wire.recent.add
     for occurred_at, event_id, event, source in view.recent:
-        tell_time(wire.recent.add(event_id=event_id.hex(), event=event, source=source).occurred_at, occurred_at)
+        entry = add()
+        entry.event_id, entry.event, entry.source = event_id.hex(), event, source
+        tell_time(entry.occurred_at, occurred_at)
     wire.consents.extend(_consent(one) for one in view.consents)
 
 
@@ -81,7 +86,8 @@ def entry(recorded: Recorded, partition: int) -> pb.TimelineEntry:
 def _tell_affinities(wire: pb.Profile, view: PortraitView, calendar: Calendar) -> None:
     add = wire.affinities.add
     for one in view.affinities:
-        told = add(dimension=one.dimension, key=one.key, score=one.score, weight=one.weight)
+        told = add()
+        told.dimension, told.key, told.score, told.weight = one.dimension, one.key, one.score, one.weight
         told.last_at.seconds = calendar.start_of(one.last_day) // SECOND
 
 

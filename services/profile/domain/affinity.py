@@ -1,19 +1,20 @@
 """Affinities: what a person is drawn to. Whole weights by day are kept; the decay is worked out when somebody reads."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from math import fsum
+from operator import mul
 from typing import Any, Final
 
 import msgspec
 
 from services.profile.domain import day_counts
 from services.profile.domain.day_counts import DayCounts
-from services.profile.domain.schema import EventReading, Role
+from services.profile.domain.schema import DIMENSIONS, EventReading, Role
 
 Affinities = dict[str, dict[str, DayCounts]]
 """Dimension → key → weight by day."""
 
-DIMENSIONS: Final[tuple[Role, ...]] = ("item", "category", "brand", "content", "channel", "outlet")
 HALF_LIFE: Final = 30
 """Days in which a weight loses half its force."""
 SHOWN: Final = 100
@@ -23,8 +24,6 @@ LINES_COUNTED: Final = 500
 """Lines of one event that speak for something; no basket is longer, and a portrait must stay small."""
 
 _FORGOTTEN: Final = 40 * HALF_LIFE  # a millionth of a millionth is left
-_DECAY: Final = tuple(2.0 ** (-age / HALF_LIFE) for age in range(_FORGOTTEN))
-_DIMENSIONS: Final = frozenset(DIMENSIONS)
 _LONGEST: Final = 256
 _LARGEST: Final = 2**63
 
@@ -49,14 +48,14 @@ def draw(affinities: Affinities, reading: EventReading, properties: Mapping[str,
     `source` stands for the channel where no property names one; it is empty where the event says nothing of channels.
     """
     weight = reading.weight
-    named = _named(reading.roles, properties) if properties else {}
+    named = _named(reading.dimensions, properties) if properties else {}
     if source and "channel" not in named:
         named["channel"] = source
     _add(affinities, named, weight, day)
     if reading.lines and isinstance(lines := properties.get(reading.lines), list):
         for line in lines[:LINES_COUNTED]:
             if isinstance(line, dict):
-                _add(affinities, _named(reading.line_roles, line), weight, day)
+                _add(affinities, _named(reading.line_dimensions, line), weight, day)
 
 
 def union(a: Affinities, b: Affinities) -> Affinities:
@@ -66,15 +65,20 @@ def union(a: Affinities, b: Affinities) -> Affinities:
 
 def affinities_now(affinities: Affinities, today: int) -> tuple[Affinity, ...]:
     """Up to `SHOWN` of each dimension, strongest first; days after today do not count yet."""
+    left = _left_on(today).__getitem__
     shown: list[Affinity] = []
     for dimension in DIMENSIONS:
-        known = affinities.get(dimension, {})
-        scored = [
-            Affinity(dimension, key, _score(days, today), day_counts.total(days), max(days))
-            for key, days in known.items()
-        ]
-        scored.sort(key=lambda affinity: (-affinity.score, -affinity.weight, affinity.key))
-        shown += scored[:SHOWN]
+        ranked: list[tuple[float, int, str, int]] = []  # negated, so that the strongest comes first
+        for key, days in affinities.get(dimension, {}).items():
+            if len(days) == 1:  # as most have, and a good deal faster
+                ((day, weight),) = days.items()
+                ranked.append((-weight * left(day), -weight, key, day))
+            else:  # fsum rounds once, so that the order of days can't be seen
+                score = fsum(map(mul, days.values(), map(left, days)))
+                ranked.append((-score, -day_counts.total(days), key, max(days)))
+        ranked.sort()
+        # Subtracted from zero rather than negated: a score of -0.0 would be sent, 0.0 is not.
+        shown += [Affinity(dimension, key, 0.0 - down, -light, last) for down, light, key, last in ranked[:SHOWN]]
     return tuple(shown)
 
 
@@ -83,7 +87,7 @@ def _named(roles: Iterable[tuple[Role, str]], properties: Mapping[str, Any]) -> 
     named: dict[str, str] = {}
     for role, name in roles:
         value = properties.get(name)
-        if value is None or role not in _DIMENSIONS or role in named:
+        if value is None or role in named:
             continue
         if type(value) is str:
             if 0 < len(value) <= _LONGEST:
@@ -112,6 +116,13 @@ def _union(a: Mapping[str, DayCounts], b: Mapping[str, DayCounts]) -> dict[str, 
     return united
 
 
-def _score(days: DayCounts, today: int) -> float:
-    # fsum rounds once, so that the order of days can't be seen.
-    return fsum([weight * _DECAY[today - day] for day, weight in days.items() if today - _FORGOTTEN < day <= today])
+class _Left(dict[int, float]):
+    """Day → what is left of a weight of one; nothing of days that are forgotten or have not come yet."""
+
+    def __missing__(self, day: int) -> float:
+        return 0.0
+
+
+@lru_cache(maxsize=16)
+def _left_on(today: int) -> _Left:
+    return _Left({today - age: 2.0 ** (-age / HALF_LIFE) for age in range(_FORGOTTEN)})

@@ -45,7 +45,6 @@ class Interaction(msgspec.Struct, frozen=True, gc=False):
     identifiers: Identifiers = {}
     properties: dict[str, Any] | None = None
     traits: dict[str, Any] | None = None
-    context: dict[str, Any] | None = None
     consents: Consents = []
 
 

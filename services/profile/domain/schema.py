@@ -1,6 +1,6 @@
 """What the properties of an event mean: the schema as published, and the reading that the folds go by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, Literal
 
@@ -14,6 +14,9 @@ Role = Literal["amount", "currency", "item", "category", "brand", "outlet", "con
 Sensitivity = Literal["public", "internal", "personal"]
 MoneyFlow = Literal["", "order", "refund"]
 UnknownProperties = Literal["allow", "quarantine"]
+
+DIMENSIONS: Final[tuple[Role, ...]] = ("item", "category", "brand", "content", "channel", "outlet")
+"""Roles of what a person can be drawn to."""
 
 TRAITS: Final = "traits"
 """Name of the one schema that describes traits; no event has it."""
@@ -43,7 +46,8 @@ class EventReading:
 
     `roles` and `line_roles` pair a role with a property, the preferred one first; `lines` names the list whose entries
     `line_roles` are about. `weight` says how strongly the event speaks for the things it names. A line's amount is the
-    line's total; only where it is absent do price and quantity make it.
+    line's total; only where it is absent do price and quantity make it. `dimensions` and `line_dimensions` are the part
+    of them that names what a person can be drawn to.
     """
 
     name: str
@@ -52,6 +56,12 @@ class EventReading:
     roles: tuple[tuple[Role, str], ...] = ()
     lines: str | None = None
     line_roles: tuple[tuple[Role, str], ...] = ()
+    dimensions: tuple[tuple[Role, str], ...] = field(init=False)
+    line_dimensions: tuple[tuple[Role, str], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name, roles in (("dimensions", self.roles), ("line_dimensions", self.line_roles)):
+            object.__setattr__(self, name, tuple(playing for playing in roles if playing[0] in DIMENSIONS))
 
 
 @dataclass(frozen=True, slots=True)

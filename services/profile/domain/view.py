@@ -1,7 +1,6 @@
 """A portrait as somebody reads it at a moment: windows counted, decay applied, sources chosen between."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 import msgspec
@@ -29,8 +28,7 @@ class ActiveHour(msgspec.Struct, frozen=True, gc=False):
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class PortraitView:
+class PortraitView(msgspec.Struct, frozen=True, gc=False):
     """What a portrait shows; sections not asked for are empty. Amounts are minor units of the currency of their key.
 
     `recent` is newest first. The times are None where nothing ever happened. `ignored` says how often something could
@@ -40,15 +38,15 @@ class PortraitView:
     interactions: int
     first_seen_at: Micros | None
     last_seen_at: Micros | None
-    traits: Mapping[str, Trait] = field(default_factory=dict)
+    traits: Mapping[str, Trait] = {}
     identifiers: tuple[SeenIdentifier, ...] = ()
-    activity: Mapping[str, ActivityNow] = field(default_factory=dict)
-    spending: Mapping[str, SpendingNow] = field(default_factory=dict)
+    activity: Mapping[str, ActivityNow] = {}
+    spending: Mapping[str, SpendingNow] = {}
     affinities: tuple[Affinity, ...] = ()
     active_hours: tuple[ActiveHour, ...] = ()
     recent: tuple[RecentEvent, ...] = ()
     consents: tuple[ConsentStanding, ...] = ()
-    ignored: Mapping[str, int] = field(default_factory=dict)
+    ignored: Mapping[str, int] = {}
     trimmed: tuple[str, ...] = ()
 
 

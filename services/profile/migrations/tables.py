@@ -5,13 +5,17 @@ from typing import Final
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid
 
 from libs.eventlog.checkpoint import checkpoint_table
+from libs.eventlog.lease_store import lease_tables
 from libs.eventlog.tables import log_tables, projection_tables
+from libs.eventlog.version_tables import version_tables
 
 metadata: Final = MetaData()
 
 log_tables(metadata)
 projection_tables(metadata, "portraits")
+version_tables(metadata)
 checkpoint_table(metadata)
+lease_tables(metadata)
 
 Table(
     "schemas",

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -83,6 +84,30 @@ async def test_one_partition_that_moved_meanwhile_fences_all(checkpoints: Checkp
             entered = True
     assert not entered
     assert await checkpoints.load([0, 1]) == {0: 0, 1: 4}
+
+
+async def test_a_checkpoint_that_is_held_stands_still_and_is_free_again(checkpoints: Checkpoints[Any]) -> None:
+    await checkpoints.load([0])
+
+    async def move() -> None:
+        async with checkpoints.advance([Step(0, 0, 5)]):
+            pass
+
+    async with checkpoints.hold(0):
+        moving = asyncio.create_task(move())
+        await asyncio.sleep(0.05)
+        assert not moving.done()
+    await moving
+    assert await checkpoints.load([0]) == {0: 5}
+
+
+async def test_a_part_of_a_transaction_is_undone_alone(checkpoints: Checkpoints[Any]) -> None:
+    await checkpoints.load([0])
+    async with checkpoints.advance([Step(0, 0, 5)]) as connection:
+        with pytest.raises(ZeroDivisionError):
+            async with checkpoints.savepoint(connection):
+                raise ZeroDivisionError
+    assert await checkpoints.load([0]) == {0: 5}
 
 
 async def test_saved_positions_only_rise(saved: SavedPositions) -> None:

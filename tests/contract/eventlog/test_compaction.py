@@ -4,11 +4,13 @@ from dataclasses import replace
 from time import perf_counter
 
 import pytest
+from structlog.testing import capture_logs
 
 from libs.eventlog import compaction
 from libs.eventlog.append import Appender
 from libs.eventlog.compaction import Compactor
 from libs.eventlog.event import NewEvent
+from libs.eventlog.lazy import LONG_TAIL
 from libs.eventlog.snapshots import Compacted, KeyOfTenant, Stored
 from libs.telemetry.metrics import Metrics
 from tests.support.logs import Store, added, key_of, memory_store, partition_mates, retracted, running
@@ -214,3 +216,64 @@ async def test_the_lag_is_that_of_the_backlog_and_not_of_the_time_without_one() 
     assert 0 < compactor.lag_seconds < perf_counter() - began
     await compactor.compact_all()
     assert compactor.lag_seconds == 0
+
+
+async def test_a_long_tail_that_a_dead_replica_counted_is_compacted_once_somebody_reads_it(store: Store) -> None:
+    await store.log.append([added(ANN) for _ in range(LONG_TAIL + 1)])
+    await store.log.append([added(BOB) for _ in range(LONG_TAIL)])
+    compactor, reader = store.compactor(), store.reader()
+    reader.listeners.append(compactor.remember)
+    for _ in range(2):
+        await reader.read([key(ANN), key(BOB)])
+    assert compactor.backlog == 1
+    await compactor.compact_all()
+    assert (await stored(store, ANN)).tail == []
+    await reader.read([key(ANN)])
+    assert compactor.backlog == 0
+
+
+async def test_a_key_that_stands_still_is_not_compacted_for_being_read(store: Store) -> None:
+    compactor, reader = store.compactor(), store.reader()
+    await store.log.append([added(ANN, POISON)])
+    compactor.request([key(ANN)])
+    await compactor.compact_all()
+    await store.log.append([added(ANN) for _ in range(LONG_TAIL + 1)])
+    reader.listeners.append(compactor.remember)
+    await reader.read([key(ANN)])
+    assert compactor.backlog == 0
+
+
+async def test_tails_stay_bounded_however_often_replicas_die_and_are_replaced(store: Store) -> None:
+    """Every replica hears a part of the appends; one that dies takes its counts along, one that starts counts anew."""
+    tail, alive = 4, 3
+    replicas = [store.compactor(lag=1_000, tail=tail) for _ in range(alive)]
+    longest = 0
+    for turn in range(120):
+        await append(store, replicas[turn % alive], added(ANN), added(BOB))
+        for replica in replicas:
+            await replica.compact_all()
+        if turn % 7 == 0:
+            replicas[turn % alive] = new = store.compactor(lag=1_000, tail=tail)
+            for tenant, name, count in await new.horizons.tails():
+                new.remember((tenant, name), count)
+        longest = max(longest, len((await stored(store, ANN)).tail), len((await stored(store, BOB)).tail))
+    assert longest <= alive * tail
+
+
+async def test_no_more_keys_are_parked_than_may_be_and_the_others_are_read_as_well_as_before(store: Store) -> None:
+    names, metrics = (ANN, BOB, EVE), Metrics()
+    await store.log.append([added(name, amount) for name in names for amount in (1, POISON, 2)])
+    compactor = Compactor(store.reader(), store.horizons_behind(0), metrics, parked_keys=2)
+    compactor.request(map(key, names))
+    with capture_logs() as logs:
+        await compactor.compact_all()
+    assert [one["event"] for one in logs] == ["parking_full"]
+    assert metrics.registry.get_sample_value("portrait_parking_full", {"projection": "tally"}) == 1
+    assert [(await stored(store, name)).parked for name in names].count(True) == 2
+    for folded in await store.reader().read([key(name) for name in names]):
+        assert (folded.state.total, folded.parked is not None) == (1, True)
+    mended = Compactor(store.reader(MENDED), store.horizons_behind(0), metrics, parked_keys=2)
+    mended.request(map(key, names))
+    await mended.compact_all()
+    for one in [await stored(store, name) for name in names]:
+        assert (one.parked, one.tail, total(one)) == (False, [], 4)

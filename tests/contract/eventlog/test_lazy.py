@@ -66,3 +66,11 @@ async def test_a_read_in_postgresql_is_a_fold_of_the_whole_log_whatever_happened
     postgres_store: Store, moves: list[Move]
 ) -> None:
     await Play.on(postgres_store).through(moves)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(histories())
+async def test_a_read_of_a_log_half_archived_is_a_fold_of_all_of_it_whatever_happened(
+    archived_store: Store, moves: list[Move]
+) -> None:
+    await Play.on(archived_store).through(moves)

@@ -82,3 +82,49 @@ async def test_what_was_appended_is_what_is_read(store: Store) -> None:
     assert recorded.event.SerializeToString(deterministic=True) == type(recorded.event).FromString(
         event.data
     ).SerializeToString(deterministic=True)
+
+
+async def in_order(store: Store, partition: int, until: int) -> list[tuple[bytes, list[int]]]:
+    return [(run.key, [one.position for one in run.events]) async for run in store.log.keys_in_order(partition, until)]
+
+
+async def test_a_partition_is_read_key_by_key_up_to_a_position(store: Store) -> None:
+    ann, bob, eve = sorted(partition_mates(3), key=key_of)
+    await store.log.append([added(name, n) for n in range(2) for name in (eve, ann, bob)])
+    await store.log.append([added(name, n) for n in range(2) for name in (bob, ann)])
+    expected = {ann: [2, 5, 8, 10], bob: [3, 6, 7, 9], eve: [1, 4]}
+    for until in range(11):
+        cut = {name: [position for position in run if position <= until] for name, run in expected.items()}
+        assert await in_order(store, 0, until) == [(key_of(name), run) for name, run in cut.items() if run]
+
+
+async def test_a_partition_is_read_on_behind_a_key(store: Store) -> None:
+    names = sorted(partition_mates(6), key=key_of)
+    await store.log.append([added(name, tenant=tenant) for tenant in ("a", "b") for name in names])
+    await store.log.append([added(name, tenant=tenant) for name in names for tenant in ("b", "a")])
+    whole = [run async for run in store.log.keys_in_order(0, 100)]
+    assert [(run.tenant, run.key) for run in whole] == [(tenant, key_of(name)) for tenant in "ab" for name in names]
+    for place, run in enumerate(whole, 1):
+        rest = [run async for run in store.log.keys_in_order(0, 100, (run.tenant, run.key))]
+        assert rest == whole[place:]
+
+
+async def test_a_run_holds_what_reading_its_key_finds_and_tenants_are_kept_apart(store: Store) -> None:
+    for tenant in ("店", "demo", "Z"):
+        await store.log.append([added("ann", n, tenant=tenant) for n in range(3)])
+    await store.log.append([added("ann", n, tenant=tenant) for n in range(2) for tenant in ("Z", "店", "demo")])
+    partition = int.from_bytes(key_of("ann")[:2], "big") % PARTITIONS
+    runs = [run async for run in store.log.keys_in_order(partition, 100)]
+    assert [run.tenant for run in runs] == ["Z", "demo", "店"]
+    for run in runs:
+        assert run.events == await store.log.read_key(run.tenant, run.key)
+
+
+async def test_the_keys_of_places_are_found(store: Store) -> None:
+    names = [*partition_mates(3, 1), *partition_mates(2, 3)]
+    appended = await store.log.append([added(name) for name in names for _ in range(4)])
+    places = [(one.partition, one.position, store.clock.now()) for one in appended]
+    found = await store.log.keys_at(places)
+    assert found == {
+        place[:2]: key_of(name) for place, name in zip(places, sorted(names * 4, key=names.index), strict=True)
+    }

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 DEMO = (sys.executable, "-m", "examples.grocery.demo", "--households", "20")
-ENDS_WITHIN = 60
+ENDS_WITHIN = 180  # it takes a third of that, but a machine may be busy
 
 
 class Run:
@@ -48,12 +48,19 @@ def test_the_demo_ends_well_tells_everything_and_leaves_nothing(run: Run) -> Non
     told, complaints = demo.communicate(timeout=ENDS_WITHIN)
     assert demo.returncode == 0, complaints
     for sentence in (
-        "✓ 1,590 interactions recorded",
-        "✓ 20 portraits hold what the till's 1,473 baskets say, to the cent: USD 44,597.86",
+        "✓ 438 interactions recorded",
         "✓ both are what the till says of those days",
         "WRONG_TYPE",
         "✓ mended and recorded",
         "✓ the portrait is as if it had never been sent",
+        "✓ killed, and back after",
+        "376 interactions were answered for",
+        "✓ 776 interactions recorded without a broker, and as many wait to be relayed",
+        "✓ 20 portraits hold what the till's 1,473 baskets say, to the cent: USD 44,597.86",
+        "✓ NATS is back, empty",
+        "version 2 differs from version 1 in 5 of 20 people",
+        "✓ 5 households of 20 responded to campaigns, as 37 coupons at the till say",
+        "✓ switched back and there again",
         "✓ Everything is as it should be",
     ):
         assert sentence in told

@@ -52,6 +52,16 @@ async def test_a_temporary_stack_migrates_serves_and_leaves_nothing() -> None:
     assert not running.postgres.sockets.exists()
 
 
+async def test_replicas_of_a_service_share_its_database() -> None:
+    async with Stack(services=("ledger",), replicas=2, package=PACKAGE, postgres_settings=SMALL) as running:
+        first, second = running.services["ledger"], running.services["ledger-2"]
+        assert await is_serving(first.target)
+        assert await is_serving(second.target)
+        databases = {one._environment["PORTRAIT_LEDGER_DATABASE_URL"] for one in (first, second)}
+        assert databases == {running.postgres.dsn("ledger", role="ledger")}
+        assert [part.name for part in running.state.parts] == ["postgres", "nats", "ledger", "ledger-2"]
+
+
 @pytest.mark.parametrize("name", ["nats", "postgres"])
 async def test_a_dead_broker_or_database_comes_back_under_the_same_address(own_folder: Path, name: str) -> None:
     heard: asyncio.Queue[Condition] = asyncio.Queue()

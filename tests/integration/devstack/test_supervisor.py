@@ -49,6 +49,17 @@ async def test_a_program_that_is_stopped_on_purpose_stays_down_until_started(own
     assert not [condition for condition in heard if condition.state == "restarting"]
 
 
+async def test_a_part_can_be_away_for_a_while(own_folder: Path) -> None:
+    heard: list[Condition] = []
+    async with Supervisor(heard.append) as supervisor:
+        ledger = service(own_folder)
+        await supervisor.start(ledger)
+        async with supervisor.without(ledger):
+            assert (ledger.pid, heard[-1].state) == (None, "stopped")
+        assert (ledger.pid, heard[-1].state) == (heard[-1].pid, "serving")
+        assert ledger.pid is not None
+
+
 async def test_a_failing_start_says_why_and_stops_what_ran_before(own_folder: Path) -> None:
     ledger = service(own_folder)
     async with Supervisor(lambda _: None) as supervisor:

@@ -6,10 +6,11 @@ import pytest
 from libs.devstack.nats import NatsServer
 from libs.eventlog.checkpoint import MemoryCheckpoints
 from libs.eventlog.event import Batch
-from libs.eventlog.jetstream import Broker, stream_name
+from libs.eventlog.jetstream import Broker
 from libs.eventlog.memory import MemoryLog
+from libs.eventlog.stream import stream_name
 from libs.eventlog.subscription import locate
-from libs.eventlog.verdict import DONE, Park, Retry, Verdict
+from libs.eventlog.verdict import DONE, Retry, Verdict
 from libs.telemetry.metrics import Metrics
 from tests.support.logs import running
 from tests.support.transport import (
@@ -173,16 +174,14 @@ async def test_of_two_replicas_with_the_same_partitions_one_is_undone(
         await eventually(lambda: memory.holds_all_of(log))
 
 
-async def test_events_that_are_refused_stay_at_the_front(broker: Broker, log: MemoryLog, memory: Memory) -> None:
+async def test_events_whose_time_has_not_come_stay_at_the_front(broker: Broker, log: MemoryLog, memory: Memory) -> None:
     tries = count()
 
     def moody(batches: Sequence[Batch]) -> Verdict:
-        match next(tries) % 4:
+        match next(tries) % 3:
             case 0:
                 return Retry("not now")
             case 1:
-                return Park("not ever")
-            case 2:
                 raise ConnectionResetError
             case _:
                 return DONE

@@ -1,26 +1,20 @@
 import asyncio
-import os
 import random
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from itertools import count
 
 import asyncpg
 import pytest
-from portrait.log.v1 import log_service_pb2 as log_pb
-from portrait.log.v1 import log_service_pb2_grpc as log_rpc
 
 from libs.devstack.nats import NatsServer
 from libs.devstack.postgres import PostgresServer
 from libs.eventlog.jetstream import Broker
 from libs.eventlog.memory import MemoryLog
-from libs.eventlog.service import LogService, consumes_nothing
-from libs.rpc.credentials import DevelopmentCredential
-from libs.rpc.server import Service, serve
-from libs.telemetry.metrics import Metrics
-from libs.telemetry.traces import Traces
 from tests.support.logs import running
-from tests.support.transport import PARTITIONS, append, eventually, memory_log, relay_of
+from tests.support.reference_process import LEASE_SECONDS, all_counted, counted, owner_of, reference_consumer
+from tests.support.transport import append, eventually, memory_log, relay_of
 
 
 @pytest.fixture
@@ -30,64 +24,8 @@ def log() -> MemoryLog:
 
 @pytest.fixture
 async def owner(log: MemoryLog) -> AsyncIterator[str]:
-    """The address of a service that owns the log."""
-    service = LogService(log, consumes_nothing)
-    async with serve(
-        [Service(log_pb.DESCRIPTOR.services_by_name["Log"], log_rpc.add_LogServicer_to_server, service)],
-        host="127.0.0.1",
-        port=0,
-        authenticator=DevelopmentCredential({"demo"}),
-        metrics=Metrics(),
-        traces=Traces.off(),
-        drain_seconds=1,
-    ) as server:
-        yield f"127.0.0.1:{server.port}"
-
-
-@asynccontextmanager
-async def reference_consumer(database: str, nats_url: str, owner: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A replica of the reference consumer; killed at the end of the block."""
-    environment = {
-        "PORTRAIT_REFERENCE_DATABASE_URL": database,
-        "PORTRAIT_REFERENCE_NATS_URL": nats_url,
-        "PORTRAIT_REFERENCE_SOURCE": owner,
-        "PORTRAIT_REFERENCE_PARTITIONS": str(PARTITIONS),
-        "PORTRAIT_REFERENCE_LOG_LEVEL": "warning",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.support.reference_consumer", env={**os.environ, **environment}
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def counted(database: str) -> tuple[int, int, int]:
-    """Events counted, changes recorded, and distinct causes of those changes."""
-    try:
-        connection = await asyncpg.connect(database, timeout=2)
-        try:
-            row = await connection.fetchrow(
-                "SELECT (SELECT coalesce(sum(count), 0)::bigint FROM counts), (SELECT count(*) FROM log), "
-                "(SELECT count(DISTINCT event_id) FROM message_ids)"
-            )
-        finally:
-            await connection.close()
-    except (asyncpg.PostgresError, OSError):
-        return (0, 0, 0)
-    return (row[0], row[1], row[2]) if row else (0, 0, 0)
-
-
-def all_counted(database: str, events: int) -> Callable[[], Awaitable[bool]]:
-    """Whether every event was counted and told of, once."""
-
-    async def check() -> bool:
-        return await counted(database) == (events, events, events)
-
-    return check
+    async with owner_of(log) as address:
+        yield address
 
 
 async def test_a_consumer_killed_again_and_again_counts_every_event_once(
@@ -125,6 +63,56 @@ async def test_two_replicas_and_a_wiped_broker_count_every_event_once(
             await append(log, 100, start=start)
             await asyncio.sleep(0.01)
         await eventually(all_counted(database, 6_000), within=40)
+
+
+async def in_transaction(database: str) -> bool:
+    """Whether a consumer has moved its checkpoints and not committed yet."""
+    connection = await asyncpg.connect(database)
+    try:
+        return bool(
+            await connection.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE relation = 'checkpoints'::regclass AND mode = 'RowExclusiveLock'"
+            )
+        )
+    finally:
+        await connection.close()
+
+
+async def test_replicas_that_are_stopped_past_their_leases_apply_nothing_twice(
+    own_nats: NatsServer, broker: Broker, database: str, log: MemoryLog, owner: str
+) -> None:
+    # pitfall 12: a lease is no lock. Each is stopped in the middle of a transaction, then at any moment, and wakes up
+    # believing that it still owns what the other has gone on with.
+    seed = random.randrange(1 << 32)
+    chance, sent = random.Random(seed), count(step=60)
+
+    async def load() -> None:
+        while True:
+            await append(log, 60, start=next(sent))
+            await asyncio.sleep(0.03)
+
+    async with AsyncExitStack() as replicas, running(relay_of(log, broker)):
+        both = [await replicas.enter_async_context(reference_consumer(database, own_nats.url, owner)) for _ in range(2)]
+        await append(log, 60, start=next(sent))
+        await eventually(all_counted(database, 60), within=40)
+        loading = asyncio.create_task(load())
+        for turn in range(8):
+            stopped = both[turn % 2]
+            await asyncio.sleep(chance.uniform(0.2, 0.6))
+            if turn < 4:
+                await eventually(lambda: in_transaction(database))
+            stopped.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(2 * LEASE_SECONDS)
+            stopped.send_signal(signal.SIGCONT)
+        loading.cancel()
+        events = sum((await log.heads()).values())
+
+        async def none_is_missing() -> bool:
+            return min(await counted(database)) >= events
+
+        await eventually(none_is_missing, within=40)
+        assert await counted(database) == (events, events, events)
+    print(f"seed {seed}")  # noqa: T201 - shown when the test fails
 
 
 async def test_a_database_that_was_gone_is_waited_for(

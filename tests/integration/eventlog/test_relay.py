@@ -1,12 +1,16 @@
+import asyncio
 from dataclasses import replace
 
 from libs.devstack.nats import NatsServer
 from libs.eventlog.checkpoint import MemorySavedPositions
 from libs.eventlog.event import Envelope
-from libs.eventlog.jetstream import Broker, StreamSettings, stream_name, subject_of
+from libs.eventlog.feed import StreamSettings
+from libs.eventlog.jetstream import Broker
 from libs.eventlog.relay import Relay
+from libs.eventlog.stream import stream_name, subject_of
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import extract
+from tests.support.full_disk import full_disk
 from tests.support.logs import running
 from tests.support.transport import BRISK, PARTITIONS, Stream, append, events, eventually, memory_log, relay_of
 
@@ -90,6 +94,34 @@ async def test_a_deleted_stream_is_made_again(broker: Broker) -> None:
         await eventually(stream.reaches_the_heads)
 
 
+async def test_a_stream_that_takes_nothing_since_the_disk_was_full_is_made_anew(
+    own_nats: NatsServer, broker: Broker
+) -> None:
+    log = memory_log()
+    stream = Stream(broker, log)
+    async with running(relay_of(log, broker)):
+        await append(log, 500)
+        await eventually(stream.reaches_the_heads)
+        with full_disk(own_nats):
+            await append(log, 500, start=500)
+            await asyncio.sleep(0.5)
+        await eventually(stream.reaches_the_heads)
+
+
+async def test_a_stream_survives_that_its_broker_was_away(own_nats: NatsServer, broker: Broker) -> None:
+    log = memory_log()
+    stream = Stream(broker, log)
+    async with running(relay_of(log, broker)):
+        await append(log, 500)
+        await eventually(stream.reaches_the_heads)
+        await own_nats.kill()
+        await append(log, 500, start=500)
+        await asyncio.sleep(2)
+        await own_nats.start()
+        await eventually(stream.reaches_the_heads)
+    assert await stream.is_whole()
+
+
 async def test_a_wiped_store_is_filled_from_what_was_certainly_published(own_nats: NatsServer, broker: Broker) -> None:
     log, saved = memory_log(), MemorySavedPositions()
     stream = Stream(broker, log)
@@ -156,6 +188,25 @@ async def test_a_relay_says_how_far_it_has_come(broker: Broker) -> None:
         await eventually(lambda: _holds(value("portrait_loop_heartbeat_seconds", heartbeat)))
     assert value("portrait_relay_published_total") == 600
     assert value("portrait_relay_lag_events", {"log": "interactions"}) == 0
+
+
+async def test_a_relay_says_how_far_it_falls_behind_while_the_broker_is_away(
+    own_nats: NatsServer, broker: Broker
+) -> None:
+    log, metrics = memory_log(), Metrics()
+    await append(log, 3)  # some partitions are empty
+
+    def lag() -> float | None:
+        return metrics.registry.get_sample_value("portrait_relay_lag_events", {"log": "interactions"})
+
+    await publish_all(relay_of(log, broker))
+    async with running(relay_of(log, broker, metrics=metrics)):  # which published none of it itself
+        await eventually(lambda: _holds(lag() == 0))
+        await own_nats.stop()
+        await append(log, 400, start=3)
+        await eventually(lambda: _holds(lag() == 400))
+        await own_nats.start()
+        await eventually(lambda: _holds(lag() == 0))
 
 
 async def test_an_event_brings_its_trace_along(broker: Broker) -> None:

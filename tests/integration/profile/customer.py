@@ -61,7 +61,9 @@ async def park(stack: Stack, key: bytes, secret: str) -> None:
     event = event_pb2.Event(tenant="demo", payload=secret.encode()).SerializeToString()
     for position in (1, 2):
         await connection.execute(
-            "INSERT INTO dead_letters VALUES ('portraits', 0, $1, 'demo', $2::text::uuid, $3, 1, $4)",
+            "INSERT INTO dead_letters "
+            "(projection, log, partition, position, recorded_at, tenant, key, event, kind, cause, parked_at) "
+            "VALUES ('portraits', 'interactions', 0, $1, 1, 'demo', $2::text::uuid, $4, 'failed', $3, 1)",
             position,
             key.hex(),
             secret,

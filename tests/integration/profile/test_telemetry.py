@@ -14,7 +14,8 @@ from portrait.profile.v1 import collector_service_pb2 as collector_pb
 from portrait.profile.v1 import collector_service_pb2_grpc as collector_rpc
 
 from libs.devstack.stack import Stack
-from libs.eventlog.jetstream import Broker, position_of, stream_name, subject_of
+from libs.eventlog.jetstream import Broker
+from libs.eventlog.stream import position_of, stream_name, subject_of
 from libs.rpc.client import metadata_for
 from libs.telemetry.metrics import METRIC_NAMES
 from libs.telemetry.traces import extract

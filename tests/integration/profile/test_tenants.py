@@ -12,6 +12,7 @@ import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from portrait.log.v1 import event_pb2
 from portrait.log.v1 import log_service_pb2 as log_pb
 from portrait.ops.v1 import projections_service_pb2 as ops_pb
 from portrait.profile.v1 import collector_service_pb2 as collector_pb
@@ -198,8 +199,9 @@ async def list_projections(_: Client, other: Client, customer: Customer) -> None
     tells_nothing(customer, [answer])
     assert {field.name for field in ops_pb.Projection.DESCRIPTOR.fields} == {
         *("name", "version", "kind", "log"),
-        *("lag_events", "lag_seconds", "dead_letters"),
+        *("lag_events", "lag_seconds", "dead_letters", "versions"),
     }, "a service's own standing, which is no tenant's"
+    assert not any(version.HasField("meaning") for one in answer.projections for version in one.versions)
 
 
 async def list_dead_letters(demo: Client, other: Client, customer: Customer) -> None:
@@ -207,6 +209,33 @@ async def list_dead_letters(demo: Client, other: Client, customer: Customer) -> 
     for token in ("", customer.pages["letters"]):
         answer = await other.projections.ListDeadLetters(ops_pb.ListDeadLettersRequest(page_token=token))
         assert not answer.dead_letters
+
+
+async def retry_dead_letter(demo: Client, other: Client, customer: Customer) -> None:
+    request = ops_pb.RetryDeadLetterRequest(projection="portraits", key=bytes.fromhex(customer.person_id))
+    assert (await refused(other.projections.RetryDeadLetter(request))).code == "NOT_FOUND"
+    await list_dead_letters(demo, other, customer)
+
+
+async def drop_dead_letter(demo: Client, other: Client, customer: Customer) -> None:
+    request = ops_pb.DropDeadLetterRequest(
+        projection="portraits",
+        key=bytes.fromhex(customer.person_id),
+        position=event_pb2.Position(partition=0, position=1),
+        reason="not mine",
+    )
+    assert (await refused(other.projections.DropDeadLetter(request))).code == "NOT_FOUND"
+    await list_dead_letters(demo, other, customer)
+
+
+def platforms_alone(method: str, request: Message) -> Check:
+    """What concerns the people of all tenants no tenant may do."""
+
+    async def check(_: Client, other: Client, __: Customer) -> None:
+        why = await refused(getattr(other.projections, method)(request))
+        assert (why.code, why.reason) == ("PERMISSION_DENIED", "PERMISSION_DENIED")
+
+    return check
 
 
 CHECKS: Final[dict[str, Check]] = {
@@ -228,6 +257,19 @@ CHECKS: Final[dict[str, Check]] = {
     "portrait.log.v1.Log/GetHeads": get_heads,
     "portrait.ops.v1.Projections/ListProjections": list_projections,
     "portrait.ops.v1.Projections/ListDeadLetters": list_dead_letters,
+    "portrait.ops.v1.Projections/RetryDeadLetter": retry_dead_letter,
+    "portrait.ops.v1.Projections/DropDeadLetter": drop_dead_letter,
+    **{
+        f"portrait.ops.v1.Projections/{method}": platforms_alone(method, request)
+        for method, request in {
+            "StartRebuild": ops_pb.StartRebuildRequest(projection="portraits"),
+            "GetRebuild": ops_pb.GetRebuildRequest(projection="portraits"),
+            "CancelRebuild": ops_pb.CancelRebuildRequest(projection="portraits", version=1),
+            "DiffRebuild": ops_pb.DiffRebuildRequest(projection="portraits"),
+            "SwitchProjection": ops_pb.SwitchProjectionRequest(projection="portraits", version=1),
+            "RetireProjection": ops_pb.RetireProjectionRequest(projection="portraits", version=1),
+        }.items()
+    },
 }
 """What another tenant gets out of each method: nothing. New methods fail the test below until they stand here."""
 

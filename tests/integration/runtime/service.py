@@ -9,6 +9,7 @@ from typing import Any
 from portrait.ops.v1 import projections_service_pb2 as pb
 from portrait.ops.v1 import projections_service_pb2_grpc
 
+from libs.eventlog.rebuild_service import RebuildMethods
 from libs.rpc.credentials import DevelopmentCredential
 from libs.rpc.server import Service, serve
 from libs.runtime.lifecycle import Lifecycle, run
@@ -20,7 +21,9 @@ from libs.telemetry.traces import Traces
 BEHAVIOUR = frozenset(sys.argv[1:])
 
 
-class Projections(projections_service_pb2_grpc.ProjectionsServicer):
+class Projections(RebuildMethods):
+    """With one method that takes as long as a test wants, and others that are there."""
+
     async def ListProjections(self, request: Any, context: Any) -> pb.ListProjectionsResponse:  # gRPC's
         if "slow" in BEHAVIOUR:
             await asyncio.sleep(30 if "stubborn" in BEHAVIOUR else 1.0)
@@ -60,7 +63,7 @@ async def live(life: Lifecycle) -> None:
         sys.stdout.flush()
         await asyncio.sleep(3600)
     add: Any = projections_service_pb2_grpc.add_ProjectionsServicer_to_server
-    service = Service(pb.DESCRIPTOR.services_by_name["Projections"], add, Projections())
+    service = Service(pb.DESCRIPTOR.services_by_name["Projections"], add, Projections([]))  # type: ignore[abstract]  # gRPC answers for what is not here
     server = await life.start(
         serve(
             [service],

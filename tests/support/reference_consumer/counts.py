@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
-from portrait.log.v1 import event_pb2 as pb
-
 from libs.eventlog.database import Connection
-from libs.eventlog.event import Batch, Envelope, NewEvent
-from libs.eventlog.postgres import PostgresLog
-from libs.eventlog.verdict import DONE, Verdict
+from libs.eventlog.event import Batch, Envelope, NewEvent, Recorded
+from libs.eventlog.verdict import Done, Output, Park, Verdict
 
 LOG: Final = "counts"
 CONSUMER: Final = "counts"
+POISON: Final = "poison"
 
 # Sorted by key, so that two transactions never wait for each other in a circle.
 _ADD: Final = """
@@ -27,29 +25,40 @@ _ADD: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Folds events into a count per key, and records one `count_changed` for each of them in the own log."""
+    """Folds events into a count per key, and answers with one `count_changed` for each of them.
 
-    log: PostgresLog
+    Events of type `poison` are parked, unless it is a release that takes them. `each` is what an event counts.
+    """
+
+    takes_poison: bool = False
+    each: int = 1
 
     async def fold(self, connection: Connection, batches: Sequence[Batch]) -> Verdict:
-        """Count, and record the changes, in the transaction that moves the checkpoints."""
-        events = [recorded.event for batch in batches for recorded in batch.recorded()]
-        added = Counter((event.tenant, event.key) for event in events)
+        """Count, in the transaction that moves the checkpoints."""
+        placed = [(batch.partition, recorded) for batch in batches for recorded in batch.recorded()]
+        if not self.takes_poison and any(recorded.event.type == POISON for _, recorded in placed):
+            return Park("poison")
+        added = Counter((recorded.event.tenant, recorded.event.key) for _, recorded in placed)
         tenants, keys = zip(*added, strict=True)
-        rows = await connection.fetch(_ADD, tenants, keys, list(added.values()))
-        counts = {(tenant, key): count - added[tenant, key] for tenant, key, count in rows}
-        changes = []
-        for event in events:
-            counts[event.tenant, event.key] += 1
-            changes.append(_changed(event, counts[event.tenant, event.key]))
-        await self.log.append_in(connection, changes)
-        return DONE
+        rows = await connection.fetch(_ADD, tenants, keys, [self.each * more for more in added.values()])
+        counts = {(tenant, key): count - self.each * added[tenant, key] for tenant, key, count in rows}
+        outputs = []
+        for partition, recorded in placed:
+            key = (recorded.event.tenant, recorded.event.key)
+            counts[key] += self.each
+            outputs.append(Output(partition, recorded.position, _changed(partition, recorded, counts[key])))
+        return Done(outputs)
 
 
-def _changed(cause: pb.Event, count: int) -> NewEvent:
-    """The same event whoever derives it: its id is a function of its cause."""
+def _changed(partition: int, recorded: Recorded, count: int) -> NewEvent:
+    """The same event whoever derives it: its id is a function of its cause.
+
+    Of the place of the cause too, because an id that was retracted may stand in the log again.
+    """
+    cause = recorded.event
     envelope = Envelope(
         tenant=cause.tenant, type="count_changed", mode=cause.mode, causation_id=cause.id, traceparent=cause.traceparent
     )
-    id_ = blake2b(cause.id, digest_size=16, person=b"count_changed").digest()
+    place = f"{partition} {recorded.position}".encode()
+    id_ = blake2b(cause.id + place, digest_size=16, person=b"count_changed").digest()
     return envelope.seal().event(id_, cause.key, cause.occurred_at_micros, str(count).encode())

@@ -7,12 +7,19 @@ from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, Uu
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from libs.eventlog.checkpoint import checkpoint_table
-from libs.eventlog.tables import log_tables
+from libs.eventlog.lease_store import lease_tables
+from libs.eventlog.tables import dead_letter_table, log_tables
+from libs.eventlog.version_tables import version_tables
+
+_LOCK: Final = 0x50524550
 
 metadata: Final = MetaData()
 
 log_tables(metadata)
 checkpoint_table(metadata)
+lease_tables(metadata)
+dead_letter_table(metadata)
+version_tables(metadata)
 
 Table(
     "counts",
@@ -24,12 +31,13 @@ Table(
 
 
 async def prepare(url: str, partitions: int) -> None:
-    """Create what is missing."""
+    """Create what is missing; replicas may all try."""
 
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(url)
 
     def create(connection: Connection) -> None:
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         metadata.create_all(connection)
         heads = (
             "INSERT INTO log_heads SELECT partition, 0, 0 FROM generate_series(0, :last) AS partition "

@@ -1,8 +1,14 @@
 import asyncpg
 import pytest
 
-from libs.eventlog.verdict import Park, Retry, verdict_on
+from libs.eventlog.verdict import Park, Refused, Retry, verdict_on
 from libs.runtime.errors import InvalidArgument, QueueFull, Unavailable
+
+
+def of_table(error: asyncpg.PostgresError, table: str) -> asyncpg.PostgresError:
+    error.table_name = table
+    return error
+
 
 OUTAGES = [
     asyncpg.PostgresConnectionError("gone"),
@@ -12,6 +18,12 @@ OUTAGES = [
     asyncpg.DeadlockDetectedError("again"),
     asyncpg.SerializationError("again"),
     asyncpg.DiskFullError("no space"),
+    asyncpg.InternalClientError("got result for unknown protocol state"),
+    asyncpg.ReadOnlySQLTransactionError("a standby"),
+    asyncpg.IdleInTransactionSessionTimeoutError("too slow"),
+    asyncpg.InvalidPasswordError("changed"),
+    of_table(asyncpg.UniqueViolationError("the same id at the same moment"), "message_ids"),
+    of_table(asyncpg.CheckViolationError("no range yet"), "log"),
     ConnectionRefusedError(),
     TimeoutError(),
     Unavailable("postgresql", "gone"),
@@ -24,7 +36,15 @@ FAULTS = [
     asyncpg.NotNullViolationError("null"),
     asyncpg.UndefinedTableError("tags"),
     InvalidArgument("event", "unknown"),
+    of_table(asyncpg.UniqueViolationError("duplicate"), "tags"),
+    of_table(asyncpg.CheckViolationError("negative"), "logins"),
+    asyncpg.DataError("invalid input for query argument $1"),
 ]
+
+
+def test_what_a_handler_refuses_is_judged_as_it_said() -> None:
+    for verdict in (Retry("not now"), Park("not ever")):
+        assert verdict_on(Refused(verdict)) == verdict
 
 
 @pytest.mark.parametrize("error", OUTAGES, ids=lambda error: type(error).__name__)

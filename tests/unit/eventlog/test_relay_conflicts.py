@@ -2,7 +2,7 @@ import pytest
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js.errors import APIError, BadRequestError, NotFoundError
 
-from libs.eventlog.jetstream import is_conflict, is_stream_missing, partition_in, position_of, stream_name, subject_of
+from libs.eventlog.stream import is_conflict, is_stream_missing, partition_in, position_of, stream_name, subject_of
 
 
 @pytest.mark.parametrize("code", [10071, 10164])

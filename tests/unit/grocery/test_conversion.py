@@ -147,6 +147,12 @@ def test_a_part_is_the_same_as_in_the_whole_and_is_counted_too() -> None:
     assert {msgspec.json.decode(one, type=Said).member_no for one in few} == {"1", "2", "3", "4", "5"}
 
 
+def test_two_parts_are_the_whole_and_nothing_stands_in_both() -> None:
+    first, rest = list(interactions(5)), list(interactions(9, after=5))
+    assert len(rest) == count(9, after=5)
+    assert sorted(first + rest) == sorted(interactions(9))
+
+
 def test_another_process_makes_the_same() -> None:
     script = "from examples.grocery.conversion import interactions; print(*interactions(3), sep='\\n')"
     other = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

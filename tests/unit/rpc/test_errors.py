@@ -49,6 +49,7 @@ def test_broken_rules_become_violations_with_their_paths() -> None:
         (asyncpg.CrashShutdownError(), code_pb2.UNAVAILABLE, "DATABASE_UNAVAILABLE"),
         (asyncpg.TooManyConnectionsError(), code_pb2.UNAVAILABLE, "DATABASE_UNAVAILABLE"),
         (asyncpg.DeadlockDetectedError(), code_pb2.UNAVAILABLE, "DATABASE_UNAVAILABLE"),
+        (asyncpg.InternalClientError("cannot switch to state 11"), code_pb2.UNAVAILABLE, "DATABASE_UNAVAILABLE"),
         (asyncpg.InterfaceError("connection is closed"), code_pb2.UNAVAILABLE, "DATABASE_UNAVAILABLE"),
         (asyncpg.InterfaceError("pool is closing"), code_pb2.UNAVAILABLE, "DATABASE_UNAVAILABLE"),
         (ConnectionRefusedError(), code_pb2.UNAVAILABLE, "DATABASE_UNAVAILABLE"),

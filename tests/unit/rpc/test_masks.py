@@ -17,6 +17,14 @@ def test_known_paths_pass_and_select() -> None:
     assert (wanted.cause, wanted.position.position) == ("", 0)
 
 
+def test_whole_fields_are_selected() -> None:
+    letter = DeadLetter(projection="portraits", cause="odd", key=b"k")
+    letter.position.partition = 3
+    wanted = masked(letter, FieldMask(paths=["cause", "position"]))
+    assert (wanted.cause, wanted.position.partition) == ("odd", 3)
+    assert (wanted.projection, wanted.key) == ("", b"")
+
+
 def test_an_empty_mask_wants_everything() -> None:
     letter = DeadLetter(projection="portraits", cause="odd")
     assert masked(letter, FieldMask()) == letter

@@ -270,3 +270,31 @@ class Retracted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Retracted: _TypeAlias = Retracted  # noqa: Y015
+
+@_typing.final
+class Blanked(_message.Message):
+    """Payload of an event of type "blanked": the payloads of the named events of the same key are erased, for ever."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, for the record."""
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Positions, in the partition of the key, of what is erased."""
+
+    def __init__(
+        self,
+        *,
+        positions: _abc.Iterable[_builtins.int] | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["positions", b"positions", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Blanked: _TypeAlias = Blanked  # noqa: Y015

@@ -5,7 +5,9 @@ What an operator sees of a service's projections."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -45,6 +47,98 @@ PROJECTION_KIND_CONSUMER: ProjectionKind.ValueType  # 2
 """Consumes another service's log; lag is what it has not consumed."""
 Global___ProjectionKind: _TypeAlias = ProjectionKind  # noqa: Y015
 
+class _VersionState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VersionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VersionState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VERSION_STATE_UNSPECIFIED: _VersionState.ValueType  # 0
+    """Not said."""
+    VERSION_STATE_BUILDING: _VersionState.ValueType  # 1
+    """Its rebuild folds the log as it was at the start."""
+    VERSION_STATE_COMPARING: _VersionState.ValueType  # 2
+    """It follows the log, and is compared with the version that is read."""
+    VERSION_STATE_READY: _VersionState.ValueType  # 3
+    """It follows the log and may be switched to."""
+    VERSION_STATE_ACTIVE: _VersionState.ValueType  # 4
+    """It is read."""
+
+class VersionState(_VersionState, metaclass=_VersionStateEnumTypeWrapper):
+    """What a version is at the moment."""
+
+VERSION_STATE_UNSPECIFIED: VersionState.ValueType  # 0
+"""Not said."""
+VERSION_STATE_BUILDING: VersionState.ValueType  # 1
+"""Its rebuild folds the log as it was at the start."""
+VERSION_STATE_COMPARING: VersionState.ValueType  # 2
+"""It follows the log, and is compared with the version that is read."""
+VERSION_STATE_READY: VersionState.ValueType  # 3
+"""It follows the log and may be switched to."""
+VERSION_STATE_ACTIVE: VersionState.ValueType  # 4
+"""It is read."""
+Global___VersionState: _TypeAlias = VersionState  # noqa: Y015
+
+class _DeadLetterKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeadLetterKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeadLetterKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DEAD_LETTER_KIND_UNSPECIFIED: _DeadLetterKind.ValueType  # 0
+    """Not said."""
+    DEAD_LETTER_KIND_FAILED: _DeadLetterKind.ValueType  # 1
+    """It could not be folded: its key stands still before it."""
+    DEAD_LETTER_KIND_WAITING: _DeadLetterKind.ValueType  # 2
+    """It waits behind the one of its key that failed."""
+    DEAD_LETTER_KIND_DROPPED: _DeadLetterKind.ValueType  # 3
+    """It was given up and is skipped."""
+
+class DeadLetterKind(_DeadLetterKind, metaclass=_DeadLetterKindEnumTypeWrapper):
+    """Why a dead letter is not folded."""
+
+DEAD_LETTER_KIND_UNSPECIFIED: DeadLetterKind.ValueType  # 0
+"""Not said."""
+DEAD_LETTER_KIND_FAILED: DeadLetterKind.ValueType  # 1
+"""It could not be folded: its key stands still before it."""
+DEAD_LETTER_KIND_WAITING: DeadLetterKind.ValueType  # 2
+"""It waits behind the one of its key that failed."""
+DEAD_LETTER_KIND_DROPPED: DeadLetterKind.ValueType  # 3
+"""It was given up and is skipped."""
+Global___DeadLetterKind: _TypeAlias = DeadLetterKind  # noqa: Y015
+
+class _RebuildPhase:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RebuildPhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RebuildPhase.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REBUILD_PHASE_UNSPECIFIED: _RebuildPhase.ValueType  # 0
+    """Not said."""
+    REBUILD_PHASE_BUILD: _RebuildPhase.ValueType  # 1
+    """Folds the log up to where it was at the start."""
+    REBUILD_PHASE_COMPARE: _RebuildPhase.ValueType  # 2
+    """Compares the new version with the one that it was built beside."""
+    REBUILD_PHASE_DONE: _RebuildPhase.ValueType  # 3
+    """Built and compared."""
+    REBUILD_PHASE_CANCELLED: _RebuildPhase.ValueType  # 4
+    """Given up."""
+
+class RebuildPhase(_RebuildPhase, metaclass=_RebuildPhaseEnumTypeWrapper):
+    """How far a rebuild is."""
+
+REBUILD_PHASE_UNSPECIFIED: RebuildPhase.ValueType  # 0
+"""Not said."""
+REBUILD_PHASE_BUILD: RebuildPhase.ValueType  # 1
+"""Folds the log up to where it was at the start."""
+REBUILD_PHASE_COMPARE: RebuildPhase.ValueType  # 2
+"""Compares the new version with the one that it was built beside."""
+REBUILD_PHASE_DONE: RebuildPhase.ValueType  # 3
+"""Built and compared."""
+REBUILD_PHASE_CANCELLED: RebuildPhase.ValueType  # 4
+"""Given up."""
+Global___RebuildPhase: _TypeAlias = RebuildPhase  # noqa: Y015
+
 @_typing.final
 class Projection(_message.Message):
     """One projection and how it fares."""
@@ -58,10 +152,11 @@ class Projection(_message.Message):
     LAG_EVENTS_FIELD_NUMBER: _builtins.int
     LAG_SECONDS_FIELD_NUMBER: _builtins.int
     DEAD_LETTERS_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name, such as "portraits"."""
     version: _builtins.int
-    """Version of its fold."""
+    """The version that is read; of a consumer, the version of its fold."""
     kind: Global___ProjectionKind.ValueType
     """How it gets its events."""
     log: _builtins.str
@@ -72,6 +167,10 @@ class Projection(_message.Message):
     """Age of the oldest such event in seconds; 0 without lag."""
     dead_letters: _builtins.int
     """Dead letters waiting."""
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProjectionVersion]:
+        """Every version that exists, by number; none for a consumer."""
+
     def __init__(
         self,
         *,
@@ -82,14 +181,65 @@ class Projection(_message.Message):
         lag_events: _builtins.int = ...,
         lag_seconds: _builtins.float = ...,
         dead_letters: _builtins.int = ...,
+        versions: _abc.Iterable[Global___ProjectionVersion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letters", b"dead_letters", "kind", b"kind", "lag_events", b"lag_events", "lag_seconds", b"lag_seconds", "log", b"log", "name", b"name", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letters", b"dead_letters", "kind", b"kind", "lag_events", b"lag_events", "lag_seconds", b"lag_seconds", "log", b"log", "name", b"name", "version", b"version", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Projection: _TypeAlias = Projection  # noqa: Y015
+
+@_typing.final
+class ProjectionVersion(_message.Message):
+    """One version of a projection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    MEANING_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    LAG_EVENTS_FIELD_NUMBER: _builtins.int
+    DEAD_LETTERS_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Its number; the first is 1."""
+    state: Global___VersionState.ValueType
+    """What it is at the moment."""
+    lag_events: _builtins.int
+    """Events recorded and not yet folded into its stored state; of keys that are due for compaction."""
+    dead_letters: _builtins.int
+    """Dead letters of its own waiting."""
+    name: _builtins.str
+    """The projection's name on its dead letters and metrics, such as "portraits@2"."""
+    @_builtins.property
+    def meaning(self) -> _struct_pb2.Struct:
+        """What its fold depends on besides the events, such as time zones; the platform alone sees it."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was begun."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        state: Global___VersionState.ValueType = ...,
+        meaning: _struct_pb2.Struct | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        lag_events: _builtins.int = ...,
+        dead_letters: _builtins.int = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "meaning", b"meaning"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "dead_letters", b"dead_letters", "lag_events", b"lag_events", "meaning", b"meaning", "name", b"name", "state", b"state", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProjectionVersion: _TypeAlias = ProjectionVersion  # noqa: Y015
 
 @_typing.final
 class ListProjectionsRequest(_message.Message):
@@ -141,22 +291,30 @@ class ListDeadLettersRequest(_message.Message):
     PROJECTION_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    SHOW_DROPPED_FIELD_NUMBER: _builtins.int
     projection: _builtins.str
     """Only those of this projection; empty means of all."""
     page_size: _builtins.int
     """At most so many; 0 means 50."""
     page_token: _builtins.str
     """Token of a former answer; empty for the first page."""
+    key: _builtins.bytes
+    """Only those of this key, 16 bytes; empty means of all."""
+    show_dropped: _builtins.bool
+    """Also those that were dropped."""
     def __init__(
         self,
         *,
         projection: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        key: _builtins.bytes = ...,
+        show_dropped: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "projection", b"projection"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "page_size", b"page_size", "page_token", b"page_token", "projection", b"projection", "show_dropped", b"show_dropped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -202,12 +360,22 @@ class DeadLetter(_message.Message):
     CAUSE_FIELD_NUMBER: _builtins.int
     PARKED_AT_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    LOG_FIELD_NUMBER: _builtins.int
+    DROPPED_AT_FIELD_NUMBER: _builtins.int
+    DROPPED_WHY_FIELD_NUMBER: _builtins.int
     projection: _builtins.str
     """The projection that failed."""
     key: _builtins.bytes
     """The key whose state stands still before the event."""
     cause: _builtins.str
-    """What went wrong, in one line."""
+    """What went wrong, in one line; empty for a letter that only waits."""
+    kind: Global___DeadLetterKind.ValueType
+    """Why it is not folded."""
+    log: _builtins.str
+    """The log that it is from."""
+    dropped_why: _builtins.str
+    """Why it was dropped."""
     @_builtins.property
     def position(self) -> _event_pb2.Position:
         """Where the event is in the log."""
@@ -220,6 +388,10 @@ class DeadLetter(_message.Message):
     def event(self) -> _event_pb2.Event:
         """The event itself."""
 
+    @_builtins.property
+    def dropped_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was dropped; absent if it was not."""
+
     def __init__(
         self,
         *,
@@ -229,11 +401,714 @@ class DeadLetter(_message.Message):
         cause: _builtins.str = ...,
         parked_at: _timestamp_pb2.Timestamp | None = ...,
         event: _event_pb2.Event | None = ...,
+        kind: Global___DeadLetterKind.ValueType = ...,
+        log: _builtins.str = ...,
+        dropped_at: _timestamp_pb2.Timestamp | None = ...,
+        dropped_why: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "parked_at", b"parked_at", "position", b"position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dropped_at", b"dropped_at", "event", b"event", "parked_at", b"parked_at", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "event", b"event", "key", b"key", "parked_at", b"parked_at", "position", b"position", "projection", b"projection"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "dropped_at", b"dropped_at", "dropped_why", b"dropped_why", "event", b"event", "key", b"key", "kind", b"kind", "log", b"log", "parked_at", b"parked_at", "position", b"position", "projection", b"projection"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeadLetter: _TypeAlias = DeadLetter  # noqa: Y015
+
+@_typing.final
+class RetryDeadLetterRequest(_message.Message):
+    """Names a key whose dead letters are to be folded again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECTION_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    LOG_FIELD_NUMBER: _builtins.int
+    projection: _builtins.str
+    """The projection."""
+    key: _builtins.bytes
+    """The key, 16 bytes, of the caller's tenant."""
+    log: _builtins.str
+    """The log that the letters are from; may be empty where the projection folds one log only."""
+    def __init__(
+        self,
+        *,
+        projection: _builtins.str = ...,
+        key: _builtins.bytes = ...,
+        log: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "log", b"log", "projection", b"projection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryDeadLetterRequest: _TypeAlias = RetryDeadLetterRequest  # noqa: Y015
+
+@_typing.final
+class RetryDeadLetterResponse(_message.Message):
+    """What became of the key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDED_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    folded: _builtins.int
+    """Letters that were folded and are gone."""
+    waiting: _builtins.int
+    """Letters that wait behind the one that failed."""
+    @_builtins.property
+    def failed(self) -> Global___DeadLetter:
+        """The letter that the key stands before now, with the new cause; absent once the key flows again."""
+
+    def __init__(
+        self,
+        *,
+        folded: _builtins.int = ...,
+        waiting: _builtins.int = ...,
+        failed: Global___DeadLetter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "folded", b"folded", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryDeadLetterResponse: _TypeAlias = RetryDeadLetterResponse  # noqa: Y015
+
+@_typing.final
+class DropDeadLetterRequest(_message.Message):
+    """Names the event that is to be skipped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECTION_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    LOG_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    projection: _builtins.str
+    """The projection."""
+    key: _builtins.bytes
+    """The key, 16 bytes, of the caller's tenant."""
+    log: _builtins.str
+    """The log that the letter is from; may be empty where the projection folds one log only."""
+    reason: _builtins.str
+    """Why, for the record."""
+    request_id: _builtins.str
+    """Makes a repeated request harmless."""
+    @_builtins.property
+    def position(self) -> _event_pb2.Position:
+        """Where the event that failed is in the log."""
+
+    def __init__(
+        self,
+        *,
+        projection: _builtins.str = ...,
+        key: _builtins.bytes = ...,
+        log: _builtins.str = ...,
+        position: _event_pb2.Position | None = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "log", b"log", "position", b"position", "projection", b"projection", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropDeadLetterRequest: _TypeAlias = DropDeadLetterRequest  # noqa: Y015
+
+@_typing.final
+class DropDeadLetterResponse(_message.Message):
+    """What became of the key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DROPPED_FIELD_NUMBER: _builtins.int
+    FOLDED_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    folded: _builtins.int
+    """Letters behind it that were folded and are gone."""
+    waiting: _builtins.int
+    """Letters that wait behind the one that failed."""
+    @_builtins.property
+    def dropped(self) -> Global___DeadLetter:
+        """The letter that was dropped."""
+
+    @_builtins.property
+    def failed(self) -> Global___DeadLetter:
+        """The letter that the key stands before now; absent once the key flows again."""
+
+    def __init__(
+        self,
+        *,
+        dropped: Global___DeadLetter | None = ...,
+        folded: _builtins.int = ...,
+        waiting: _builtins.int = ...,
+        failed: Global___DeadLetter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dropped", b"dropped", "failed", b"failed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped", b"dropped", "failed", b"failed", "folded", b"folded", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropDeadLetterResponse: _TypeAlias = DropDeadLetterResponse  # noqa: Y015
+
+@_typing.final
+class StartRebuildRequest(_message.Message):
+    """Asks for a new version of a projection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECTION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    WORKERS_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    projection: _builtins.str
+    """The projection, such as "portraits"."""
+    request_id: _builtins.str
+    """Names the request: a repeat is answered with the rebuild that the first one began. Empty for none."""
+    workers: _builtins.int
+    """Processes that share the work; 0 means 2."""
+    validate_only: _builtins.bool
+    """Only tells what would change."""
+    def __init__(
+        self,
+        *,
+        projection: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        workers: _builtins.int = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["projection", b"projection", "request_id", b"request_id", "validate_only", b"validate_only", "workers", b"workers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartRebuildRequest: _TypeAlias = StartRebuildRequest  # noqa: Y015
+
+@_typing.final
+class StartRebuildResponse(_message.Message):
+    """A rebuild that has begun."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REBUILD_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rebuild(self) -> Global___Rebuild:
+        """How it stands; unset if the request only validates."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the new version means differently from the one that is read, a line each; empty if only states can differ."""
+
+    def __init__(
+        self,
+        *,
+        rebuild: Global___Rebuild | None = ...,
+        changes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rebuild", b"rebuild"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "rebuild", b"rebuild"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartRebuildResponse: _TypeAlias = StartRebuildResponse  # noqa: Y015
+
+@_typing.final
+class GetRebuildRequest(_message.Message):
+    """Asks how a rebuild stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECTION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    projection: _builtins.str
+    """The projection."""
+    version: _builtins.int
+    """The version that it makes; 0 means the last."""
+    def __init__(
+        self,
+        *,
+        projection: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["projection", b"projection", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRebuildRequest: _TypeAlias = GetRebuildRequest  # noqa: Y015
+
+@_typing.final
+class GetRebuildResponse(_message.Message):
+    """A rebuild."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REBUILD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rebuild(self) -> Global___Rebuild:
+        """How it stands."""
+
+    def __init__(
+        self,
+        *,
+        rebuild: Global___Rebuild | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rebuild", b"rebuild"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rebuild", b"rebuild"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRebuildResponse: _TypeAlias = GetRebuildResponse  # noqa: Y015
+
+@_typing.final
+class CancelRebuildRequest(_message.Message):
+    """Asks to give a rebuild up."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECTION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    projection: _builtins.str
+    """The projection."""
+    version: _builtins.int
+    """The version that it makes."""
+    def __init__(
+        self,
+        *,
+        projection: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["projection", b"projection", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelRebuildRequest: _TypeAlias = CancelRebuildRequest  # noqa: Y015
+
+@_typing.final
+class CancelRebuildResponse(_message.Message):
+    """A rebuild that was given up; repeating the request changes nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REBUILD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rebuild(self) -> Global___Rebuild:
+        """How it ended."""
+
+    def __init__(
+        self,
+        *,
+        rebuild: Global___Rebuild | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rebuild", b"rebuild"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rebuild", b"rebuild"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelRebuildResponse: _TypeAlias = CancelRebuildResponse  # noqa: Y015
+
+@_typing.final
+class Rebuild(_message.Message):
+    """A rebuild of a projection, and how it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECTION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    AGAINST_FIELD_NUMBER: _builtins.int
+    PHASE_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    EVENTS_WANTED_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    KEYS_COMPARED_FIELD_NUMBER: _builtins.int
+    EVENTS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    LEFT_FIELD_NUMBER: _builtins.int
+    WORKERS_FIELD_NUMBER: _builtins.int
+    TROUBLE_FIELD_NUMBER: _builtins.int
+    projection: _builtins.str
+    """The projection."""
+    version: _builtins.int
+    """The version that it makes."""
+    against: _builtins.int
+    """The version that it is compared with."""
+    phase: Global___RebuildPhase.ValueType
+    """How far it is."""
+    running: _builtins.bool
+    """Whether some process is at it now; else one will be within seconds."""
+    events: _builtins.int
+    """Events folded."""
+    events_wanted: _builtins.int
+    """Events to be folded: those in the log when it was started."""
+    keys: _builtins.int
+    """Keys built."""
+    keys_compared: _builtins.int
+    """Keys compared."""
+    events_per_second: _builtins.float
+    """Pace of building, of the current go at it while that lasts."""
+    workers: _builtins.int
+    """Processes that share the work."""
+    trouble: _builtins.str
+    """Why it last stood still, in one line; empty if it never did."""
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was started."""
+
+    @_builtins.property
+    def ended_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was done or given up."""
+
+    @_builtins.property
+    def left(self) -> _duration_pb2.Duration:
+        """Until the phase at hand is over; unset if unknown."""
+
+    def __init__(
+        self,
+        *,
+        projection: _builtins.str = ...,
+        version: _builtins.int = ...,
+        against: _builtins.int = ...,
+        phase: Global___RebuildPhase.ValueType = ...,
+        running: _builtins.bool = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        ended_at: _timestamp_pb2.Timestamp | None = ...,
+        events: _builtins.int = ...,
+        events_wanted: _builtins.int = ...,
+        keys: _builtins.int = ...,
+        keys_compared: _builtins.int = ...,
+        events_per_second: _builtins.float = ...,
+        left: _duration_pb2.Duration | None = ...,
+        workers: _builtins.int = ...,
+        trouble: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ended_at", b"ended_at", "left", b"left", "started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["against", b"against", "ended_at", b"ended_at", "events", b"events", "events_per_second", b"events_per_second", "events_wanted", b"events_wanted", "keys", b"keys", "keys_compared", b"keys_compared", "left", b"left", "phase", b"phase", "projection", b"projection", "running", b"running", "started_at", b"started_at", "trouble", b"trouble", "version", b"version", "workers", b"workers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rebuild: _TypeAlias = Rebuild  # noqa: Y015
+
+@_typing.final
+class DiffRebuildRequest(_message.Message):
+    """Asks how two versions differ."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECTION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    COMPARE_AGAIN_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    projection: _builtins.str
+    """The projection."""
+    version: _builtins.int
+    """The version that was built; 0 means the last."""
+    compare_again: _builtins.bool
+    """Compares both versions again as they are now, in the background; this answer is of what is found so far."""
+    page_size: _builtins.int
+    """At most so many people; 0 means 50."""
+    page_token: _builtins.str
+    """Token of a former answer; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        projection: _builtins.str = ...,
+        version: _builtins.int = ...,
+        compare_again: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compare_again", b"compare_again", "page_size", b"page_size", "page_token", b"page_token", "projection", b"projection", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffRebuildRequest: _TypeAlias = DiffRebuildRequest  # noqa: Y015
+
+@_typing.final
+class DiffRebuildResponse(_message.Message):
+    """How two versions differ, key by key at equal positions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REBUILD_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    DIFFERING_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    HASH_BEFORE_FIELD_NUMBER: _builtins.int
+    HASH_AFTER_FIELD_NUMBER: _builtins.int
+    PARKED_BEFORE_FIELD_NUMBER: _builtins.int
+    PARKED_AFTER_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    keys: _builtins.int
+    """Keys compared."""
+    differing: _builtins.int
+    """Keys whose states differ."""
+    hash_before: _builtins.str
+    """Of all states of the version compared with, in any order; hexadecimal."""
+    hash_after: _builtins.str
+    """The same of the version built: equal if and only if no state differs."""
+    parked_before: _builtins.int
+    """Keys that stand still before an event that can't be folded, in the version compared with."""
+    parked_after: _builtins.int
+    """The same in the version built."""
+    next_page_token: _builtins.str
+    """Asks for the next page; empty on the last."""
+    @_builtins.property
+    def rebuild(self) -> Global___Rebuild:
+        """How far the comparison is; what follows is of what it has compared."""
+
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldDifference]:
+        """Fields that differ, by the number of keys in which they do, the most frequent first."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeyDifference]:
+        """Some of the keys that differ, up to 200 of each partition."""
+
+    def __init__(
+        self,
+        *,
+        rebuild: Global___Rebuild | None = ...,
+        keys: _builtins.int = ...,
+        differing: _builtins.int = ...,
+        fields: _abc.Iterable[Global___FieldDifference] | None = ...,
+        hash_before: _builtins.str = ...,
+        hash_after: _builtins.str = ...,
+        parked_before: _builtins.int = ...,
+        parked_after: _builtins.int = ...,
+        differences: _abc.Iterable[Global___KeyDifference] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rebuild", b"rebuild"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differences", b"differences", "differing", b"differing", "fields", b"fields", "hash_after", b"hash_after", "hash_before", b"hash_before", "keys", b"keys", "next_page_token", b"next_page_token", "parked_after", b"parked_after", "parked_before", b"parked_before", "rebuild", b"rebuild"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffRebuildResponse: _TypeAlias = DiffRebuildResponse  # noqa: Y015
+
+@_typing.final
+class FieldDifference(_message.Message):
+    """How many keys differ in one field."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """The field, such as "activity.days"."""
+    keys: _builtins.int
+    """Keys in which it differs."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        keys: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "keys", b"keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldDifference: _TypeAlias = FieldDifference  # noqa: Y015
+
+@_typing.final
+class KeyDifference(_message.Message):
+    """How one key differs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The tenant whose key it is."""
+    key: _builtins.bytes
+    """The key: for portraits, the person's id."""
+    more: _builtins.int
+    """Differences beyond those."""
+    @_builtins.property
+    def position(self) -> _event_pb2.Position:
+        """Where both states were folded up to."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___EntryDifference]:
+        """What they say differently, up to 100."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        key: _builtins.bytes = ...,
+        position: _event_pb2.Position | None = ...,
+        changes: _abc.Iterable[Global___EntryDifference] | None = ...,
+        more: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "key", b"key", "more", b"more", "position", b"position", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyDifference: _TypeAlias = KeyDifference  # noqa: Y015
+
+@_typing.final
+class EntryDifference(_message.Message):
+    """One entry that two states say differently."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """The field, such as "activity.days"."""
+    entry: _builtins.str
+    """Which of the field's entries, such as "order_completed 2026-03-01"; empty for a field that is a single value."""
+    @_builtins.property
+    def before(self) -> _struct_pb2.Value:
+        """What the version compared with says; unset where it says nothing."""
+
+    @_builtins.property
+    def after(self) -> _struct_pb2.Value:
+        """What the version built says; unset where it says nothing."""
+
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        entry: _builtins.str = ...,
+        before: _struct_pb2.Value | None = ...,
+        after: _struct_pb2.Value | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "entry", b"entry", "field", b"field"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntryDifference: _TypeAlias = EntryDifference  # noqa: Y015
+
+@_typing.final
+class SwitchProjectionRequest(_message.Message):
+    """Asks that another version be read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECTION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    projection: _builtins.str
+    """The projection."""
+    version: _builtins.int
+    """The version to be read."""
+    request_id: _builtins.str
+    """Names the request: a repeat is answered as the first was and switches nothing. Empty for none."""
+    def __init__(
+        self,
+        *,
+        projection: _builtins.str = ...,
+        version: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["projection", b"projection", "request_id", b"request_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwitchProjectionRequest: _TypeAlias = SwitchProjectionRequest  # noqa: Y015
+
+@_typing.final
+class SwitchProjectionResponse(_message.Message):
+    """Which version is read since."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    before: _builtins.int
+    """The version read before."""
+    after: _builtins.int
+    """The version read since; replicas follow within a second."""
+    def __init__(
+        self,
+        *,
+        before: _builtins.int = ...,
+        after: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwitchProjectionResponse: _TypeAlias = SwitchProjectionResponse  # noqa: Y015
+
+@_typing.final
+class RetireProjectionRequest(_message.Message):
+    """Asks to drop a version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECTION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    projection: _builtins.str
+    """The projection."""
+    version: _builtins.int
+    """The version."""
+    def __init__(
+        self,
+        *,
+        projection: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["projection", b"projection", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetireProjectionRequest: _TypeAlias = RetireProjectionRequest  # noqa: Y015
+
+@_typing.final
+class RetireProjectionResponse(_message.Message):
+    """The version is gone; making it again takes a rebuild."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetireProjectionResponse: _TypeAlias = RetireProjectionResponse  # noqa: Y015

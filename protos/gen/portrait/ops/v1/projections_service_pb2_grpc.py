@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ProjectionsStub:
-    """Shows the projections of the service that answers: how far they are, and what they could not take.
+    """Shows the projections of the service that answers: how far they are, and what they could not take; and mends that.
     """
 
     def __init__(self, channel):
@@ -45,10 +45,50 @@ class ProjectionsStub:
                 request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.ListDeadLettersRequest.SerializeToString,
                 response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.ListDeadLettersResponse.FromString,
                 _registered_method=True)
+        self.RetryDeadLetter = channel.unary_unary(
+                '/portrait.ops.v1.Projections/RetryDeadLetter',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetryDeadLetterRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetryDeadLetterResponse.FromString,
+                _registered_method=True)
+        self.DropDeadLetter = channel.unary_unary(
+                '/portrait.ops.v1.Projections/DropDeadLetter',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterResponse.FromString,
+                _registered_method=True)
+        self.StartRebuild = channel.unary_unary(
+                '/portrait.ops.v1.Projections/StartRebuild',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.StartRebuildRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.StartRebuildResponse.FromString,
+                _registered_method=True)
+        self.GetRebuild = channel.unary_unary(
+                '/portrait.ops.v1.Projections/GetRebuild',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.GetRebuildRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.GetRebuildResponse.FromString,
+                _registered_method=True)
+        self.CancelRebuild = channel.unary_unary(
+                '/portrait.ops.v1.Projections/CancelRebuild',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.CancelRebuildRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.CancelRebuildResponse.FromString,
+                _registered_method=True)
+        self.DiffRebuild = channel.unary_unary(
+                '/portrait.ops.v1.Projections/DiffRebuild',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DiffRebuildRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DiffRebuildResponse.FromString,
+                _registered_method=True)
+        self.SwitchProjection = channel.unary_unary(
+                '/portrait.ops.v1.Projections/SwitchProjection',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.SwitchProjectionRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.SwitchProjectionResponse.FromString,
+                _registered_method=True)
+        self.RetireProjection = channel.unary_unary(
+                '/portrait.ops.v1.Projections/RetireProjection',
+                request_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetireProjectionRequest.SerializeToString,
+                response_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetireProjectionResponse.FromString,
+                _registered_method=True)
 
 
 class ProjectionsServicer:
-    """Shows the projections of the service that answers: how far they are, and what they could not take.
+    """Shows the projections of the service that answers: how far they are, and what they could not take; and mends that.
     """
 
     def ListProjections(self, request, context):
@@ -60,6 +100,62 @@ class ProjectionsServicer:
 
     def ListDeadLetters(self, request, context):
         """Lists events that a projection could not fold, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryDeadLetter(self, request, context):
+        """Folds the dead letters of a key again, in order, as far as they can be folded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropDeadLetter(self, request, context):
+        """Gives up the event that a key stands before, which the projection then skips for ever, and folds the rest of the key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartRebuild(self, request, context):
+        """Begins a new version of a projection beside the one that is read: today's meaning, folded from the whole log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRebuild(self, request, context):
+        """Tells how a rebuild stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelRebuild(self, request, context):
+        """Gives a rebuild up and drops what it has made; of one whose version is ready, stops comparing anew.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiffRebuild(self, request, context):
+        """Tells how the new version differs from the one that it was built beside: counts, hashes, fields, and some people.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SwitchProjection(self, request, context):
+        """Lets another version be read, at once and in one transaction; the same call switches back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireProjection(self, request, context):
+        """Drops a version that is not read. Until then it is kept up, so that switching to it is instant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +174,46 @@ def add_ProjectionsServicer_to_server(servicer, server):
                     request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.ListDeadLettersRequest.FromString,
                     response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.ListDeadLettersResponse.SerializeToString,
             ),
+            'RetryDeadLetter': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryDeadLetter,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetryDeadLetterRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetryDeadLetterResponse.SerializeToString,
+            ),
+            'DropDeadLetter': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropDeadLetter,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterResponse.SerializeToString,
+            ),
+            'StartRebuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartRebuild,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.StartRebuildRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.StartRebuildResponse.SerializeToString,
+            ),
+            'GetRebuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRebuild,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.GetRebuildRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.GetRebuildResponse.SerializeToString,
+            ),
+            'CancelRebuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelRebuild,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.CancelRebuildRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.CancelRebuildResponse.SerializeToString,
+            ),
+            'DiffRebuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffRebuild,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DiffRebuildRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.DiffRebuildResponse.SerializeToString,
+            ),
+            'SwitchProjection': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwitchProjection,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.SwitchProjectionRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.SwitchProjectionResponse.SerializeToString,
+            ),
+            'RetireProjection': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireProjection,
+                    request_deserializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetireProjectionRequest.FromString,
+                    response_serializer=portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetireProjectionResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'portrait.ops.v1.Projections', rpc_method_handlers)
@@ -87,7 +223,7 @@ def add_ProjectionsServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Projections:
-    """Shows the projections of the service that answers: how far they are, and what they could not take.
+    """Shows the projections of the service that answers: how far they are, and what they could not take; and mends that.
     """
 
     @staticmethod
@@ -134,6 +270,222 @@ class Projections:
             '/portrait.ops.v1.Projections/ListDeadLetters',
             portrait_dot_ops_dot_v1_dot_projections__service__pb2.ListDeadLettersRequest.SerializeToString,
             portrait_dot_ops_dot_v1_dot_projections__service__pb2.ListDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryDeadLetter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/RetryDeadLetter',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetryDeadLetterRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetryDeadLetterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropDeadLetter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/DropDeadLetter',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.DropDeadLetterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartRebuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/StartRebuild',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.StartRebuildRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.StartRebuildResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRebuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/GetRebuild',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.GetRebuildRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.GetRebuildResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelRebuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/CancelRebuild',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.CancelRebuildRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.CancelRebuildResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffRebuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/DiffRebuild',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.DiffRebuildRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.DiffRebuildResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwitchProjection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/SwitchProjection',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.SwitchProjectionRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.SwitchProjectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireProjection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.ops.v1.Projections/RetireProjection',
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetireProjectionRequest.SerializeToString,
+            portrait_dot_ops_dot_v1_dot_projections__service__pb2.RetireProjectionResponse.FromString,
             options,
             channel_credentials,
             insecure,

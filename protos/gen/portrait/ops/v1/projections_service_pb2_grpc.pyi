@@ -13,16 +13,32 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ProjectionsStub:
-    """Shows the projections of the service that answers: how far they are, and what they could not take."""
+    """Shows the projections of the service that answers: how far they are, and what they could not take; and mends that."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListProjections: _aio.UnaryUnaryMultiCallable[_projections_service_pb2.ListProjectionsRequest, _projections_service_pb2.ListProjectionsResponse]
     """Lists every projection with its lag."""
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_projections_service_pb2.ListDeadLettersRequest, _projections_service_pb2.ListDeadLettersResponse]
     """Lists events that a projection could not fold, newest first."""
+    RetryDeadLetter: _aio.UnaryUnaryMultiCallable[_projections_service_pb2.RetryDeadLetterRequest, _projections_service_pb2.RetryDeadLetterResponse]
+    """Folds the dead letters of a key again, in order, as far as they can be folded."""
+    DropDeadLetter: _aio.UnaryUnaryMultiCallable[_projections_service_pb2.DropDeadLetterRequest, _projections_service_pb2.DropDeadLetterResponse]
+    """Gives up the event that a key stands before, which the projection then skips for ever, and folds the rest of the key."""
+    StartRebuild: _aio.UnaryUnaryMultiCallable[_projections_service_pb2.StartRebuildRequest, _projections_service_pb2.StartRebuildResponse]
+    """Begins a new version of a projection beside the one that is read: today's meaning, folded from the whole log."""
+    GetRebuild: _aio.UnaryUnaryMultiCallable[_projections_service_pb2.GetRebuildRequest, _projections_service_pb2.GetRebuildResponse]
+    """Tells how a rebuild stands."""
+    CancelRebuild: _aio.UnaryUnaryMultiCallable[_projections_service_pb2.CancelRebuildRequest, _projections_service_pb2.CancelRebuildResponse]
+    """Gives a rebuild up and drops what it has made; of one whose version is ready, stops comparing anew."""
+    DiffRebuild: _aio.UnaryUnaryMultiCallable[_projections_service_pb2.DiffRebuildRequest, _projections_service_pb2.DiffRebuildResponse]
+    """Tells how the new version differs from the one that it was built beside: counts, hashes, fields, and some people."""
+    SwitchProjection: _aio.UnaryUnaryMultiCallable[_projections_service_pb2.SwitchProjectionRequest, _projections_service_pb2.SwitchProjectionResponse]
+    """Lets another version be read, at once and in one transaction; the same call switches back."""
+    RetireProjection: _aio.UnaryUnaryMultiCallable[_projections_service_pb2.RetireProjectionRequest, _projections_service_pb2.RetireProjectionResponse]
+    """Drops a version that is not read. Until then it is kept up, so that switching to it is instant."""
 
 class ProjectionsServicer(metaclass=_abc_1.ABCMeta):
-    """Shows the projections of the service that answers: how far they are, and what they could not take."""
+    """Shows the projections of the service that answers: how far they are, and what they could not take; and mends that."""
 
     @_abc_1.abstractmethod
     def ListProjections(
@@ -39,5 +55,69 @@ class ProjectionsServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_projections_service_pb2.ListDeadLettersRequest, _abc.Awaitable[_projections_service_pb2.ListDeadLettersResponse]],
     ) -> _abc.Awaitable[_projections_service_pb2.ListDeadLettersResponse]:
         """Lists events that a projection could not fold, newest first."""
+
+    @_abc_1.abstractmethod
+    def RetryDeadLetter(
+        self,
+        request: _projections_service_pb2.RetryDeadLetterRequest,
+        context: _aio.ServicerContext[_projections_service_pb2.RetryDeadLetterRequest, _abc.Awaitable[_projections_service_pb2.RetryDeadLetterResponse]],
+    ) -> _abc.Awaitable[_projections_service_pb2.RetryDeadLetterResponse]:
+        """Folds the dead letters of a key again, in order, as far as they can be folded."""
+
+    @_abc_1.abstractmethod
+    def DropDeadLetter(
+        self,
+        request: _projections_service_pb2.DropDeadLetterRequest,
+        context: _aio.ServicerContext[_projections_service_pb2.DropDeadLetterRequest, _abc.Awaitable[_projections_service_pb2.DropDeadLetterResponse]],
+    ) -> _abc.Awaitable[_projections_service_pb2.DropDeadLetterResponse]:
+        """Gives up the event that a key stands before, which the projection then skips for ever, and folds the rest of the key."""
+
+    @_abc_1.abstractmethod
+    def StartRebuild(
+        self,
+        request: _projections_service_pb2.StartRebuildRequest,
+        context: _aio.ServicerContext[_projections_service_pb2.StartRebuildRequest, _abc.Awaitable[_projections_service_pb2.StartRebuildResponse]],
+    ) -> _abc.Awaitable[_projections_service_pb2.StartRebuildResponse]:
+        """Begins a new version of a projection beside the one that is read: today's meaning, folded from the whole log."""
+
+    @_abc_1.abstractmethod
+    def GetRebuild(
+        self,
+        request: _projections_service_pb2.GetRebuildRequest,
+        context: _aio.ServicerContext[_projections_service_pb2.GetRebuildRequest, _abc.Awaitable[_projections_service_pb2.GetRebuildResponse]],
+    ) -> _abc.Awaitable[_projections_service_pb2.GetRebuildResponse]:
+        """Tells how a rebuild stands."""
+
+    @_abc_1.abstractmethod
+    def CancelRebuild(
+        self,
+        request: _projections_service_pb2.CancelRebuildRequest,
+        context: _aio.ServicerContext[_projections_service_pb2.CancelRebuildRequest, _abc.Awaitable[_projections_service_pb2.CancelRebuildResponse]],
+    ) -> _abc.Awaitable[_projections_service_pb2.CancelRebuildResponse]:
+        """Gives a rebuild up and drops what it has made; of one whose version is ready, stops comparing anew."""
+
+    @_abc_1.abstractmethod
+    def DiffRebuild(
+        self,
+        request: _projections_service_pb2.DiffRebuildRequest,
+        context: _aio.ServicerContext[_projections_service_pb2.DiffRebuildRequest, _abc.Awaitable[_projections_service_pb2.DiffRebuildResponse]],
+    ) -> _abc.Awaitable[_projections_service_pb2.DiffRebuildResponse]:
+        """Tells how the new version differs from the one that it was built beside: counts, hashes, fields, and some people."""
+
+    @_abc_1.abstractmethod
+    def SwitchProjection(
+        self,
+        request: _projections_service_pb2.SwitchProjectionRequest,
+        context: _aio.ServicerContext[_projections_service_pb2.SwitchProjectionRequest, _abc.Awaitable[_projections_service_pb2.SwitchProjectionResponse]],
+    ) -> _abc.Awaitable[_projections_service_pb2.SwitchProjectionResponse]:
+        """Lets another version be read, at once and in one transaction; the same call switches back."""
+
+    @_abc_1.abstractmethod
+    def RetireProjection(
+        self,
+        request: _projections_service_pb2.RetireProjectionRequest,
+        context: _aio.ServicerContext[_projections_service_pb2.RetireProjectionRequest, _abc.Awaitable[_projections_service_pb2.RetireProjectionResponse]],
+    ) -> _abc.Awaitable[_projections_service_pb2.RetireProjectionResponse]:
+        """Drops a version that is not read. Until then it is kept up, so that switching to it is instant."""
 
 def add_ProjectionsServicer_to_server(servicer: ProjectionsServicer, server: _aio.Server) -> None: ...

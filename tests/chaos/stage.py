@@ -1,0 +1,150 @@
+"""Where chaos plays: one PostgreSQL, one broker, two replicas of the profile service and two of its consumer."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from libs.devstack.errors import StartFailed
+from libs.devstack.folder import opened
+from libs.devstack.nats import NatsServer
+from libs.devstack.ports import LOOPBACK, free_port
+from libs.devstack.postgres import PostgresServer
+from libs.devstack.service import Service
+from libs.runtime.clock import Micros
+from tests.chaos.process import CLOCK, MODULE, MUTANT, OFFSET, POISON
+
+PROFILES: Final = ("profile-1", "profile-2")
+CONSUMERS: Final = ("consumer-1", "consumer-2")
+PARTITIONS: Final = 8
+SMALL: Final = MappingProxyType({"shared_buffers": "128MB", "log_min_messages": "warning"})
+LEASE: Final = 2.0  # seconds
+BACK_WITHIN: Final = 60.0  # seconds
+
+
+class Part(Protocol):
+    """Something that can be ended, gently or not, and started again."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def pid(self) -> int | None: ...
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def kill(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything that runs, and the switches of its faults. `quiet` are the locks of parts: a fault holds its own."""
+
+    folder: Path
+    postgres: PostgresServer
+    nats: NatsServer
+    replicas: Mapping[str, Service]
+    quiet: Mapping[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    def part(self, name: str) -> Part:
+        """A server or a replica by its name."""
+        parts: Mapping[str, Part] = {"postgres": self.postgres, "nats": self.nats, **self.replicas}
+        return parts[name]
+
+    @property
+    def profiles(self) -> str:
+        """A gRPC target that spreads calls over the replicas of the profile service."""
+        return "ipv4:" + ",".join(self.replicas[name].target for name in PROFILES)
+
+    def dsn(self, database: str) -> str:
+        """How to look into a database: "profile" or "reference"."""
+        return self.postgres.dsn(database, role=database)
+
+    def log(self, name: str) -> Path:
+        """What a part wrote."""
+        return self.folder / "logs" / f"{name}.log"
+
+    def set_clock(self, replica: str, offset: Micros) -> None:
+        """Let a replica's clock be wrong by so much from now on."""
+        with _clock(self.folder, replica).open("r+b") as file:
+            file.write(OFFSET.pack(offset))
+
+    def set_poison(self, *, on: bool) -> None:
+        """Let the consumers fail over poisonous events, or mend them."""
+        switch = _poison(self.folder)
+        if on:
+            switch.touch()
+        else:
+            switch.unlink(missing_ok=True)
+
+    async def bring_back(self, part: Part) -> None:
+        """Start a part again, for as long as what it needs is not there, as whoever supervises it would."""
+        async with asyncio.timeout(BACK_WITHIN):
+            while True:
+                try:
+                    return await part.start()
+                except StartFailed:
+                    await asyncio.sleep(0.2)
+
+
+@asynccontextmanager
+async def staged(*, profile_mutant: str = "", consumer_mutant: str = "") -> AsyncIterator[Stage]:
+    """Everything up inside the block and gone after it; replicas may be mutants."""
+    async with AsyncExitStack() as undo:
+        folder = (await undo.enter_async_context(opened(None))).path
+        postgres = PostgresServer(folder / "postgres", settings=SMALL, log=folder / "logs" / "postgres.log")
+        nats = NatsServer(folder / "nats", log=folder / "logs" / "nats.log")
+        for server in (postgres, nats):
+            undo.push_async_callback(server.stop)
+            await server.start()
+        for name in ("profile", "reference"):
+            await postgres.create_database(name, role=name)
+        profiles = {name: _replica(folder, name, "profile", postgres, nats, profile_mutant) for name in PROFILES}
+        target = "ipv4:" + ",".join(one.target for one in profiles.values())
+        consumers = {
+            name: _replica(folder, name, "reference", postgres, nats, consumer_mutant, SOURCE=target)
+            for name in CONSUMERS
+        }
+        await profiles[PROFILES[0]].migrate()
+        stage = Stage(folder, postgres, nats, {**profiles, **consumers})
+        for replica in stage.replicas.values():
+            undo.push_async_callback(replica.stop)
+        await asyncio.gather(*(one.start() for one in profiles.values()), consumers[CONSUMERS[0]].start())
+        await consumers[CONSUMERS[1]].start()  # after the first, which creates their tables
+        yield stage
+
+
+def _replica(
+    folder: Path, name: str, kind: str, postgres: PostgresServer, nats: NatsServer, mutant: str, **more: str
+) -> Service:
+    port = free_port()
+    clock = _clock(folder, name)
+    clock.write_bytes(OFFSET.pack(0))
+    settings = {
+        "HOST": LOOPBACK,
+        "PORT": str(port),
+        "METRICS_PORT": str(free_port()),
+        "DATABASE_URL": postgres.dsn(kind, role=kind),
+        "NATS_URL": nats.url,
+        "LOG_LEVEL": "warning",
+        "DRAIN_SECONDS": "3",
+        "LEASE_SECONDS": f"{LEASE:g}",
+        **more,
+    }
+    environment = {
+        MODULE: {"profile": "services.profile", "reference": "tests.support.reference_consumer"}[kind],
+        CLOCK: str(clock),
+        POISON: str(_poison(folder)),
+        MUTANT: mutant,
+    } | {f"PORTRAIT_{kind.upper()}_{setting}": value for setting, value in settings.items()}
+    return Service(name, "tests.chaos.process", port, environment, folder / "logs" / f"{name}.log")
+
+
+def _clock(folder: Path, replica: str) -> Path:
+    return folder / f"{replica}.clock"
+
+
+def _poison(folder: Path) -> Path:
+    return folder / "poison"

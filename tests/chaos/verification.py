@@ -1,0 +1,139 @@
+"""Whether every promise was kept: a list of what was lost, doubled, torn or never came, and empty if nothing was."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import asyncpg
+from portrait.profile.v1 import profiles_service_pb2 as pb
+from portrait.profile.v1 import profiles_service_pb2_grpc as rpc
+
+from libs.rpc.client import channel, metadata_for
+from services.profile.projections import INTERACTION_RECORDED
+from tests.chaos.golden import key_of, outputs_of, profile_of
+from tests.chaos.history import History, Key, Row, told
+from tests.chaos.ledger import Acknowledged, Ledger, Place
+from tests.chaos.load import TENANT
+from tests.chaos.stage import PARTITIONS, PROFILES, Stage
+
+ASKED_AT_ONCE: Final = 50
+DEADLOCK: Final = b"deadlock detected"
+ERROR: Final = b'"level": "error"'
+
+
+@dataclass
+class Verification:
+    """Both logs as they were at the last look, and what they are compared with. One for the life of a stage."""
+
+    stage: Stage
+    interactions: History = field(default_factory=lambda: History("interactions", PARTITIONS))
+    counts: History = field(default_factory=lambda: History("counts", PARTITIONS))
+    _read: dict[str, int] = field(default_factory=dict, init=False)
+
+    async def violations(self, ledger: Ledger, people: Sequence[str]) -> list[str]:
+        """Everything wrong since the last look, in words; `people` are those who did something meanwhile."""
+        found = [*told(ledger.wrong), *self._ended(), *self._deadlocks()]
+        connection = await asyncpg.connect(self.stage.dsn("profile"))
+        try:
+            rows = await self.interactions.read_on(connection)
+            parked = await connection.fetch("SELECT position, cause FROM dead_letters")
+        finally:
+            await connection.close()
+        found += told(self.interactions.wrong)
+        found += told([f"the portrait's fold parked {position}: {cause}" for position, cause in parked])
+        found += told(list(self._broken_promises(ledger, rows)))
+        touched = {row.key for row in rows} | {(TENANT, key_of(person)) for person in people}
+        for name in PROFILES:
+            found += told([one async for one in self._wrong_portraits(name, sorted(key for _, key in touched))])
+        connection = await asyncpg.connect(self.stage.dsn("reference"))
+        try:
+            await self.counts.read_on(connection)
+            counted = {(tenant, key.bytes): count for tenant, key, count in await connection.fetch("TABLE counts")}
+        finally:
+            await connection.close()
+        found += told(self.counts.wrong)
+        found += told(list(self._wrong_counts(touched, counted)))
+        errors = list(self._errors())
+        return [*found, *errors] if found else []
+
+    def _ended(self) -> Iterator[str]:
+        for name, replica in self.stage.replicas.items():
+            if replica.pid is None:
+                yield f"{name} ended by itself"
+
+    def _deadlocks(self) -> Iterator[str]:
+        if deadlocks := self._new_in_log("postgres").count(DEADLOCK):
+            yield f"PostgreSQL found {deadlocks} deadlocks: somebody does not keep the order of locks"
+
+    def _errors(self) -> Iterator[str]:
+        """The last error that each replica logged; no violation, but it may say how one came about."""
+        for name in self.stage.replicas:
+            logged = [line for line in self._new_in_log(name).splitlines() if ERROR in line]
+            yield from (f"({name} logged: …{line[-1_500:].decode(errors='replace')})" for line in logged[-1:])
+
+    def _new_in_log(self, name: str) -> bytes:
+        with self.stage.log(name).open("rb") as log:
+            log.seek(self._read.get(name, 0))
+            new = log.read()
+            self._read[name] = log.tell()
+        return new
+
+    def _broken_promises(self, ledger: Ledger, rows: Sequence[Row]) -> Iterator[str]:
+        """What was acknowledged must be in the log as it was said, and nothing that nobody said."""
+        at: dict[Place, Row] = {row.place: row for row in rows}
+        for one in ledger.acknowledged:
+            yield from self._lost(one, at.get(one.place), ledger)
+        for one in ledger.taken_back:
+            if not self.interactions.is_taken_back(one.place):
+                yield f"{one.said.message_id} at {one.place} was taken back, and the log knows nothing of it"
+        for row in rows:
+            if row.event.type == INTERACTION_RECORDED and row.event.payload not in ledger.sent.get(row.event.id, ()):
+                yield f"the log holds at {row.place} what nobody sent: {row.event.payload!r}"
+
+    def _lost(self, one: Acknowledged, row: Row | None, ledger: Ledger) -> Iterator[str]:
+        name = f"{one.said.message_id} was acknowledged at {one.place}"
+        if row is None or row.event.id != one.said.event_id:
+            yield f"{name}, where the log has {'nothing' if row is None else 'the id ' + row.event.id.hex()}"
+        elif one.repeat and row.event.payload not in ledger.sent[one.said.event_id]:
+            yield f"{name}, where the log has other words"
+        elif one.differs is (row.event.payload == one.said.document):
+            yield f"{name} as {'different from' if one.differs else 'equal to'} what the log has, which is not so"
+
+    async def _wrong_portraits(self, replica: str, keys: Sequence[bytes]) -> Any:
+        async with channel(self.stage.replicas[replica].target) as connected:
+            profiles = rpc.ProfilesStub(connected)
+            for start in range(0, len(keys), ASKED_AT_ONCE):
+                some = keys[start : start + ASKED_AT_ONCE]
+                people = [pb.PersonReference(person_id=key.hex()) for key in some]
+                request = pb.BatchGetProfilesRequest(people=people)
+                answer = await profiles.BatchGetProfiles(request, timeout=20, metadata=metadata_for(TENANT))
+                for key, shown in zip(some, answer.profiles, strict=True):
+                    golden = profile_of(key, self.interactions.of((TENANT, key)))
+                    if shown != golden:
+                        yield f"{replica} shows of {key.hex()} {_difference(shown, golden)}"
+
+    def _wrong_counts(self, touched: Iterable[Key], counted: dict[Key, int]) -> Iterator[str]:
+        for key in sorted(touched):
+            causes = outputs_of(self.interactions.of(key))
+            recorded = [(one.event.causation_id, one.event.payload) for one in self.counts.of(key)]
+            if counted.get(key, 0) != len(causes):
+                yield f"the consumer counted {counted.get(key, 0)} of {len(causes)} events of {key[1].hex()}"
+            if recorded != causes:
+                yield f"the consumer recorded of {key[1].hex()} {_torn(recorded, causes)}"
+
+
+def _torn(recorded: Sequence[tuple[bytes, bytes]], golden: Sequence[tuple[bytes, bytes]]) -> str:
+    if len(recorded) != len(golden):
+        missing = [cause.hex() for cause, _ in set(golden) - set(recorded)]
+        surplus = [cause.hex() for cause, _ in set(recorded) - set(golden)]
+        return f"{len(recorded)} outputs of {len(golden)}; missing {missing[:3]}, surplus {surplus[:3]}"
+    first = next(index for index, pair in enumerate(zip(recorded, golden, strict=True)) if pair[0] != pair[1])
+    return f"as output {first + 1} {recorded[first]} instead of {golden[first]}"
+
+
+def _difference(shown: pb.Profile, golden: pb.Profile) -> str:
+    for field_ in pb.Profile.DESCRIPTOR.fields:
+        one, other = getattr(shown, field_.name), getattr(golden, field_.name)
+        if one != other:
+            return f"{field_.name} {str(one)[:200]!r} instead of {str(other)[:200]!r}"
+    return "something else"

@@ -1,0 +1,43 @@
+"""How PostgreSQL plans what is asked most often: once, and by index."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from libs.eventlog.database import open_pool
+from libs.eventlog.postgres import PostgresLog
+from libs.eventlog.ranges import Ranges
+from libs.eventlog.snapshots import _LOAD, PostgresSnapshots
+from libs.runtime.clock import SystemClock
+from tests.support.logs import PARTITIONS, added, key_of
+from tests.support.tally import TALLY
+
+
+@pytest.fixture
+async def by_key(migrated_dsn: str) -> AsyncIterator[asyncpg.Pool]:
+    async with open_pool(migrated_dsn, size=1, scans=False) as pool:
+        yield pool
+
+
+async def test_reads_of_one_key_share_a_plan(by_key: asyncpg.Pool) -> None:
+    log = PostgresLog("tried", PARTITIONS, by_key, SystemClock(), Ranges(by_key))
+    await log.append([added("ann")])
+    snapshots = PostgresSnapshots(by_key, TALLY.name, TALLY.snapshots, log)
+    for _ in range(10):
+        (stored,) = await snapshots.load([("demo", key_of("ann"))])
+        assert len(stored.tail) == 1
+    asked = _LOAD.format(table="portraits")
+    plans = await by_key.fetchval("SELECT generic_plans FROM pg_prepared_statements WHERE statement = $1", asked)
+    assert plans >= 5
+
+
+async def test_a_plan_made_while_the_log_is_nearly_empty_goes_by_index(by_key: asyncpg.Pool) -> None:
+    log = PostgresLog("tried", PARTITIONS, by_key, SystemClock(), Ranges(by_key))
+    await log.append([added("ann")])
+    await by_key.execute("ANALYZE log")
+    await by_key.execute("ANALYZE portraits")
+    explained = "EXPLAIN (GENERIC_PLAN) " + _LOAD.format(table="portraits")
+    plan = str(await by_key.fetch(explained, ["demo"], [key_of("ann")], [0], TALLY.name))
+    assert "Index Scan" in plan
+    assert "Seq Scan" not in plan
