@@ -127,7 +127,7 @@ def test_the_log_is_found_whole(portrait: Portrait, anna: str) -> None:
     assert len(verdicts) == 8
     assert sum(one["events"] for one in verdicts) >= 3
     assert all(one["problems"] == 0 for one in verdicts)
-    assert "positions without a gap" in portrait("log", "verify").out
+    assert "no gap" in portrait("log", "verify").out
 
 
 def test_the_newest_events_of_the_log_are_the_tenants_own(portrait: Portrait, anna: str, tmp_path: Path) -> None:
