@@ -26,6 +26,7 @@ LOOK_SECONDS: Final = 1.0
 RENEW_SECONDS: Final = 2.0
 ORPHANED_SECONDS: Final = 0.5
 NICENESS: Final = 10
+STARTER: Final = "PORTRAIT_REBUILD_STARTER"  # who to end with; it may be dead before a worker can ask who it was
 AWAY: Final = (*UNREACHABLE, asyncpg.PostgresError, TimeoutError)
 
 Worker = Callable[[Run], Sequence[str]]
@@ -89,7 +90,8 @@ class RebuildRunner:
 
 
 async def _started(command: Sequence[str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
+    environment = {**os.environ, STARTER: str(os.getpid())}
+    return await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, env=environment)
 
 
 async def _ended(processes: Sequence[asyncio.subprocess.Process]) -> None:
@@ -106,7 +108,7 @@ def work(goal: Callable[[], Coroutine[Any, Any, None]]) -> int:
 
     The exit status is 0 also for one that was overtaken, 1 for one that failed.
     """
-    log, starter = structlog.get_logger(), os.getppid()
+    log, starter = structlog.get_logger(), int(os.environ.get(STARTER) or os.getppid())
     os.nice(NICENESS)
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
@@ -124,7 +126,7 @@ async def _until_orphaned(working: Coroutine[Any, Any, None], starter: int) -> N
     """Nobody would end a worker whose starter was killed; what it has saved stands."""
     task = asyncio.ensure_future(working)
     while not task.done():
-        await asyncio.wait([task], timeout=ORPHANED_SECONDS)
         if os.getppid() != starter:
             os._exit(1)
+        await asyncio.wait([task], timeout=ORPHANED_SECONDS)
     await task
