@@ -29,6 +29,9 @@ UNREACHABLE: Final = (
 )
 """What asyncpg raises when the database is out of reach for now."""
 
+TROUBLE: Final = (*UNREACHABLE, asyncpg.PostgresError, TimeoutError)
+"""The same, and whatever else the database may answer: for background work, which comes round again."""
+
 
 @contextmanager
 def reaching() -> Iterator[None]:

@@ -2,22 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Generic, NamedTuple
-
-import asyncpg
-import structlog
+from dataclasses import dataclass, replace
+from typing import Generic, NamedTuple
 
 from libs.eventlog.compaction import Compactor
-from libs.eventlog.database import UNREACHABLE
 from libs.eventlog.event import Appended, NewEvent
 from libs.eventlog.lazy import LazyReader
+from libs.eventlog.living_versions import LivingVersions
 from libs.eventlog.projection import Folded, LazyProjection, State
 from libs.eventlog.snapshots import KeyOfTenant, SnapshotsGone
-from libs.eventlog.versions import KEPT_UP, UnknownFold, Version, VersionedProjection, Versions
+from libs.eventlog.versions import Version, VersionedProjection, Versions
 from libs.runtime.errors import Unavailable
-
-REFRESH_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,71 +32,17 @@ class Reading(NamedTuple, Generic[State]):
 
 
 @dataclass(eq=False)
-class LivingProjection(Generic[State]):
-    """Follows what the database says of the versions, and reads the one that is active.
+class LivingProjection(LivingVersions[Living[State]], Generic[State]):
+    """Keeps every version compacted, and reads the one that is active.
 
-    `open` makes reader and compactor of a version's projection. Another replica's switch is heard of within a second;
-    until then reads here are of the version before, which is as exact.
+    `open` makes reader and compactor of a version's projection. Until another replica's switch is heard of, reads here
+    are of the version before, which is as exact.
     """
 
     declared: VersionedProjection[State]
     versions: Versions
     open: Callable[[LazyProjection[State]], tuple[LazyReader[State], Compactor[State]]]
     on_switch: Callable[[], None] = lambda: None
-    _living: dict[int, Living[State]] = field(default_factory=dict, init=False)
-    _active: int = field(default=0, init=False)
-    _changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _refreshing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
-
-    @property
-    def active(self) -> Living[State]:
-        """The version that is read."""
-        return self._living[self._active]
-
-    @property
-    def living(self) -> Sequence[Living[State]]:
-        """Every version that is kept up, by number."""
-        return [self._living[number] for number in sorted(self._living)]
-
-    def knows(self, version: Version) -> bool:
-        """Whether this release has the fold of a version."""
-        try:
-            self.declared.of(version)
-        except UnknownFold:
-            return False
-        return True
-
-    async def begin(self) -> None:
-        """Make version 1 where there is none, and learn of what there is; raises `UnknownFold`."""
-        await self.versions.begin(self.declared.first())
-        await self.refresh()
-
-    async def refresh(self) -> None:
-        """Learn of the versions as they are now; raises `UnknownFold` if the active one can't be folded here."""
-        async with self._refreshing:  # one after another, or an older answer would undo what a newer one said
-            await self._refresh()
-
-    async def _refresh(self) -> None:
-        versions = {one.number: one for one in await self.versions.load() if one.state in KEPT_UP}
-        for number, version in versions.items():
-            known = self._living.get(number)
-            if known is None or known.version.meaning != version.meaning:
-                try:
-                    projection = self.declared.of(version)
-                except UnknownFold:
-                    if version.state == "active":
-                        raise
-                    continue  # of a newer release, which keeps it up
-                self._living[number] = Living(version, *self.open(projection))
-            elif known.version != version:
-                self._living[number] = Living(version, known.reader, known.compactor)
-        for number in self._living.keys() - versions.keys():
-            del self._living[number]
-        before, self._active = self._active, next(n for n, one in versions.items() if one.state == "active")
-        self._changed.set()
-        if before not in {0, self._active}:
-            structlog.get_logger().info("projection_switched", projection=self.declared.name, version=self._active)
-            self.on_switch()
 
     async def read(self, keys: Sequence[KeyOfTenant]) -> Reading[State]:
         """State of every key, in their order, all of one version."""
@@ -123,13 +64,13 @@ class LivingProjection(Generic[State]):
 
     def count(self, events: Sequence[NewEvent], places: Sequence[Appended]) -> None:
         """Listener of the appender."""
-        for one in self._living.values():
+        for one in self._known.values():
             one.compactor.count(events, places)
 
     def request(self, keys: Iterable[KeyOfTenant]) -> None:
         """Make keys due for compaction at once, in every version."""
         due = list(keys)
-        for one in self._living.values():
+        for one in self._known.values():
             one.compactor.request(due)
 
     async def forget(self, keys: Sequence[KeyOfTenant]) -> None:
@@ -141,7 +82,7 @@ class LivingProjection(Generic[State]):
         standing = {one.number for one in await self.versions.load()}
         for one in self.living:
             await one.compactor.forget(keys)
-        if standing - self._living.keys():
+        if standing - self._known.keys():
             raise Unavailable("projection", f"a version of {self.declared.name} is not kept up here")
 
     async def run(self) -> None:
@@ -151,7 +92,7 @@ class LivingProjection(Generic[State]):
             running: dict[int, tuple[Compactor[State], asyncio.Task[None]]] = {}
             while True:
                 self._changed.clear()
-                compactors = {number: one.compactor for number, one in self._living.items()}
+                compactors = {number: one.compactor for number, one in self._known.items()}
                 for number, (compactor, task) in list(running.items()):
                     if compactors.get(number) is not compactor:
                         task.cancel()
@@ -160,11 +101,10 @@ class LivingProjection(Generic[State]):
                     running[number] = compactors[number], tasks.create_task(compactors[number].run())
                 await self._changed.wait()
 
-    async def _follow(self) -> None:
-        log = structlog.get_logger()
-        while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            try:
-                await self.refresh()
-            except (*UNREACHABLE, asyncpg.PostgresError, Unavailable, TimeoutError) as error:
-                log.warning("versions_not_refreshed", projection=self.declared.name, error=repr(error))
+    def _kept_up(self, version: Version, known: Living[State] | None) -> Living[State]:
+        if known is None or known.version.meaning != version.meaning:
+            return Living(version, *self.open(self.declared.of(version)))
+        return replace(known, version=version)
+
+    def _switched(self) -> None:
+        self.on_switch()

@@ -2,25 +2,21 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, replace
 
 import asyncpg
-import structlog
 
 from libs.eventlog.checkpoint import consumed
 from libs.eventlog.consumer import Consumer
 from libs.eventlog.consumer_versions import ConsumerVersions, VersionedConsumer
-from libs.eventlog.database import UNREACHABLE, Connection
+from libs.eventlog.database import Connection
 from libs.eventlog.folding import Folding
+from libs.eventlog.living_versions import LivingVersions
 from libs.eventlog.log import LogSource
 from libs.eventlog.mending import ConsumerMender, Mender
 from libs.eventlog.shadow import Shadow
-from libs.eventlog.versions import KEPT_UP, UnknownFold, Version
-from libs.runtime.errors import Unavailable
+from libs.eventlog.versions import Version
 from libs.telemetry.metrics import Metrics
-
-REFRESH_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +30,11 @@ class Following:
 
 
 @dataclass(eq=False)
-class LivingConsumer:
-    """Follows what the database says of the versions: keeps the active one up live, and the others behind it.
+class LivingConsumer(LivingVersions[Following]):
+    """Keeps the active version up live, and the others behind it.
 
-    Another replica's switch is heard of within a second. Until then it consumes live what is a shadow already, or the
-    other way round; whose outputs count is asked in every transaction.
+    Until another replica's switch is heard of, it consumes live what is a shadow already, or the other way round; whose
+    outputs count is asked in every transaction.
     """
 
     declared: VersionedConsumer
@@ -49,43 +45,6 @@ class LivingConsumer:
     source: LogSource
     partitions: Collection[int]
     metrics: Metrics
-    _known: dict[int, Following] = field(default_factory=dict, init=False)
-    _active: int = field(default=0, init=False)
-    _changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-
-    @property
-    def active(self) -> Following:
-        """The version that is read."""
-        return self._known[self._active]
-
-    @property
-    def living(self) -> Sequence[Following]:
-        """Every version that is kept up, by number."""
-        return [self._known[number] for number in sorted(self._known)]
-
-    def knows(self, version: Version) -> bool:
-        """Whether this release has the fold of a version."""
-        try:
-            self.declared.of(version)
-        except UnknownFold:
-            return False
-        return True
-
-    async def begin(self) -> None:
-        """Make version 1 where there is none, and learn of what there is; raises `UnknownFold`."""
-        await self.versions.begin(self.declared.first())
-        await self.refresh()
-
-    async def refresh(self) -> None:
-        """Learn of the versions as they are now; raises `UnknownFold` if the active one can't be folded here."""
-        versions = {one.number: one for one in await self.versions.load() if one.state in KEPT_UP}
-        for number, version in versions.items():
-            if version.state == "active" or (number not in self._known and self.knows(version)):
-                self._known.setdefault(number, self._following(version))
-        for number in self._known.keys() - versions.keys():
-            del self._known[number]
-        self._active = next(number for number, one in versions.items() if one.state == "active")
-        self._changed.set()
 
     async def consumed(self) -> dict[str, dict[int, int]]:
         """How far the service has consumed each log: what its shadows lack, nobody waits for."""
@@ -119,7 +78,9 @@ class LivingConsumer:
                     running[number, live] = tasks.create_task(one.live.run() if live else one.shadow.run())
                 await self._changed.wait()
 
-    def _following(self, version: Version) -> Following:
+    def _kept_up(self, version: Version, known: Following | None) -> Following:
+        if known is not None:
+            return replace(known, version=version)
         folding = self.fold(version)
 
         async def ceilings(partitions: Sequence[int]) -> dict[int, int]:
@@ -128,15 +89,8 @@ class LivingConsumer:
         shadow = Shadow(folding, self.partitions, ceilings, self.source, self.metrics)
         return Following(version, folding, self.consume(folding), shadow)
 
-    async def _follow(self) -> None:
-        while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            try:
-                await self.refresh()
-            except (*UNREACHABLE, asyncpg.PostgresError, Unavailable, TimeoutError) as error:
-                structlog.get_logger().warning(
-                    "versions_not_refreshed", projection=self.declared.name, error=repr(error)
-                )
+    def _switched(self) -> None:
+        """`run` sees to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Final
 
 import asyncpg
 
-from libs.eventlog.database import UNREACHABLE
+from libs.eventlog.database import TROUBLE
 from libs.rpc.server import Server
 
 LOOK_SECONDS: Final = 2.0
@@ -19,7 +19,7 @@ async def follow_database(server: Server, pool: asyncpg.Pool) -> None:
         try:
             await pool.fetchval("SELECT 1", timeout=LOOK_SECONDS)
             answers = True
-        except (*UNREACHABLE, asyncpg.PostgresError, TimeoutError):
+        except TROUBLE:
             answers = False
         if answers is not ready:
             ready = answers

@@ -11,11 +11,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import asyncpg
 import structlog
 import uvloop
 
-from libs.eventlog.database import UNREACHABLE
+from libs.eventlog.database import TROUBLE
 from libs.eventlog.rebuild import Overtaken, Run
 from libs.eventlog.rebuilds import Rebuilds
 from libs.eventlog.versions import Version
@@ -27,7 +26,6 @@ RENEW_SECONDS: Final = 2.0
 ORPHANED_SECONDS: Final = 0.5
 NICENESS: Final = 10
 STARTER: Final = "PORTRAIT_REBUILD_STARTER"  # who to end with; it may be dead before a worker can ask who it was
-AWAY: Final = (*UNREACHABLE, asyncpg.PostgresError, TimeoutError)
 
 Worker = Callable[[Run], Sequence[str]]
 
@@ -53,7 +51,7 @@ class RebuildRunner:
                 run = await self.rebuilds.take(self.owner, self.knows)
                 if run is not None:
                     await self._go_at(run)
-            except AWAY as error:
+            except TROUBLE as error:
                 log.warning("rebuild_delayed", error=repr(error))
             self.metrics.heartbeat("rebuild")
             await asyncio.sleep(LOOK_SECONDS)

@@ -6,7 +6,7 @@ from typing import Final
 import asyncpg
 import structlog
 
-from libs.eventlog.database import UNREACHABLE
+from libs.eventlog.database import TROUBLE
 
 LOOK_SECONDS: Final = 2.0
 SILENT_SECONDS: Final = 10.0
@@ -25,7 +25,7 @@ async def end_silent_appends(pool: asyncpg.Pool) -> None:
         await asyncio.sleep(LOOK_SECONDS)
         try:
             await end_those_silent_for(pool, SILENT_SECONDS)
-        except (*UNREACHABLE, asyncpg.PostgresError, TimeoutError) as error:
+        except TROUBLE as error:
             structlog.get_logger().warning("silence_not_seen", error=repr(error))
 
 
