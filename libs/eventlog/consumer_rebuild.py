@@ -13,14 +13,14 @@ from libs.eventlog.consumer_versions import VersionedConsumer, hold_together
 from libs.eventlog.database import Connection
 from libs.eventlog.difference import Change, Difference, Found
 from libs.eventlog.event import partition_of
-from libs.eventlog.rebuild import Overtaken, Phase, Run
+from libs.eventlog.rebuild import SAMPLED_KEYS, Overtaken, Phase, Run
+from libs.eventlog.rebuilds import NEXT_PHASE, SET_STATE, written
 from libs.eventlog.shadow import Shadow
 from libs.eventlog.versions import Version, VersionState
 from libs.runtime.clock import Clock
 
 NEARLY_EVENTS: Final = 1_000  # behind what is read: the rest is followed live
 NOTE_SECONDS: Final = 0.5
-SAMPLED_KEYS: Final = 200
 COMPARE_SECONDS: Final = 3_600
 _HASHES: Final = 1 << 128
 
@@ -88,14 +88,14 @@ class ConsumerRebuild:
             if await connection.fetchval(f"{_PHASE} FOR UPDATE", *self._key) is None:
                 raise Overtaken
             await connection.execute(_NOTE, *self._key[:2], self.after.name)
-            await connection.execute(_SET_STATE, *self._key[:2], before, after)
-            await connection.execute(_NEXT_PHASE, *self._key[:2], phase, self.clock.now())
+            await connection.execute(SET_STATE, *self._key[:2], before, after)
+            await connection.execute(NEXT_PHASE, *self._key[:2], phase, self.clock.now())
             if found is not None:
-                await connection.execute(_FOUND, *self._key[:2], _written(found), found.keys)
+                await connection.execute(_FOUND, *self._key[:2], written(found), found.keys)
                 await connection.executemany(
                     _DIFFER,
                     [
-                        (*self._key[:2], one.tenant, one.key, one.partition, one.position, _written((one.changes, 0)))
+                        (*self._key[:2], one.tenant, one.key, one.partition, one.position, written((one.changes, 0)))
                         for one in differences
                     ],
                 )
@@ -171,10 +171,6 @@ def _hex(total: Any) -> str:
     return f"{int(total) % _HASHES:032x}"
 
 
-def _written(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
 # The names in braces are the declaration's own; DDL and table names take no parameters.
 _HASH: Final = """
     SELECT (SELECT coalesce(sum(hashtextextended(old::text, 0)), 0)::text FROM {before} AS old) AS before,
@@ -214,16 +210,6 @@ _NOTE: Final = """
     FROM checkpoints AS mine
     WHERE step.projection = $1 AND step.version = $2 AND step.phase = 'build' AND step.partition = mine.partition
       AND mine.consumer = $3"""
-
-_SET_STATE: Final = """
-    UPDATE projection_versions SET state = $4 WHERE projection = $1 AND version = $2 AND state = $3"""
-
-_NEXT_PHASE: Final = """
-    UPDATE rebuilds SET phase = $3, paced_from = 0, trouble = '',
-        paced_at = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
-        built_at = CASE WHEN phase = 'build' THEN $4 ELSE built_at END,
-        ended_at = CASE WHEN $3 = 'done' THEN $4 END
-    WHERE projection = $1 AND version = $2"""
 
 _FOUND: Final = """
     INSERT INTO rebuild_steps

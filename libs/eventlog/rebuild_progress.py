@@ -9,7 +9,7 @@ import msgspec
 from libs.eventlog.database import Connection
 from libs.eventlog.difference import Difference, Found
 from libs.eventlog.rebuild import RUNNING, Overtaken, Phase, Run, Step
-from libs.eventlog.rebuilds import BEGIN_COMPARING
+from libs.eventlog.rebuilds import BEGIN_COMPARING, NEXT_PHASE, SET_STATE, written
 from libs.eventlog.snapshots import Compacted, KeyOfTenant, PostgresSnapshots, Stored
 from libs.eventlog.versions import held
 from libs.runtime.clock import Clock
@@ -25,16 +25,6 @@ _PHASE = """
         SELECT FROM rebuild_steps AS step WHERE step.projection = $1 AND step.version = $2
           AND step.phase = rebuilds.phase AND NOT step.done)
     FROM rebuilds WHERE projection = $1 AND version = $2 AND epoch = $3"""
-
-_NEXT_PHASE = """
-    UPDATE rebuilds SET phase = $3, paced_from = 0, trouble = '',
-        paced_at = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
-        built_at = CASE WHEN phase = 'build' THEN $4 ELSE built_at END,
-        ended_at = CASE WHEN $3 = 'done' THEN $4 END
-    WHERE projection = $1 AND version = $2"""
-
-_SET_STATE = """
-    UPDATE projection_versions SET state = $4 WHERE projection = $1 AND version = $2 AND state = $3"""
 
 _HORIZONS = """
     UPDATE projection_horizons AS horizon SET position = step.until FROM rebuild_steps AS step
@@ -133,7 +123,7 @@ class PostgresProgress:
     async def compared(self, step: Step, differences: Sequence[Difference]) -> None:
         """See `rebuild.Progress.compared`."""
         rows = [
-            (*self._job, one.tenant, one.key, one.partition, one.position, _written((one.changes, one.more)))
+            (*self._job, one.tenant, one.key, one.partition, one.position, written((one.changes, one.more)))
             for one in differences
         ]
         async with self._pool.acquire() as connection, connection.transaction():
@@ -154,7 +144,7 @@ class PostgresProgress:
             step.events,
             step.keys,
             step.done,
-            _written(step.found),
+            written(step.found),
         )
         if saved != "UPDATE 1":
             raise Overtaken
@@ -178,14 +168,10 @@ class PostgresProgress:
             if phase == "build":
                 # What was built can be read from now on, and every replica keeps it up.
                 await connection.execute(_HORIZONS, *self._job, versions[self._run.version].name)
-                await connection.execute(_SET_STATE, *self._job, "building", "comparing")
+                await connection.execute(SET_STATE, *self._job, "building", "comparing")
                 await connection.execute(BEGIN_COMPARING, *self._job)
                 await connection.execute(f"ANALYZE {self._new.table}")
             else:
-                await connection.execute(_SET_STATE, *self._job, "comparing", "ready")
-            await connection.execute(_NEXT_PHASE, *self._job, following[phase], self._clock.now())
+                await connection.execute(SET_STATE, *self._job, "comparing", "ready")
+            await connection.execute(NEXT_PHASE, *self._job, following[phase], self._clock.now())
             return following[phase]
-
-
-def _written(value: object) -> str:
-    return msgspec.json.encode(value).decode()

@@ -120,6 +120,15 @@ BEGIN_COMPARING: Final = """
            '{}'
     FROM rebuild_steps WHERE projection = $1 AND version = $2 AND phase = 'build'"""
 
+SET_STATE: Final = """
+    UPDATE projection_versions SET state = $4 WHERE projection = $1 AND version = $2 AND state = $3"""
+
+NEXT_PHASE: Final = f"""
+    UPDATE rebuilds SET phase = $3, paced_from = 0, trouble = '', paced_at = {_NOW},
+        built_at = CASE WHEN phase = 'build' THEN $4 ELSE built_at END,
+        ended_at = CASE WHEN $3 = 'done' THEN $4 END
+    WHERE projection = $1 AND version = $2"""  # noqa: S608  our own text
+
 _GET = f"""
     SELECT *, lease_until > {_NOW} AS running, {_NOW} AS now FROM rebuilds
     WHERE projection = $1 AND ($2 = 0 OR version = $2) ORDER BY version DESC LIMIT 1"""  # noqa: S608  our own text
@@ -339,3 +348,8 @@ def a_second(count: int, micros: int) -> float:
 def seconds_left(phase: Phase, whole: int, done: int, pace: float) -> float | None:
     """How long a phase will go on at a pace; None if that can't be told."""
     return (whole - done) / pace if pace > 0 and phase in RUNNING else None
+
+
+def written(value: object) -> str:
+    """What was found, as its column holds it."""
+    return msgspec.json.encode(value).decode()
