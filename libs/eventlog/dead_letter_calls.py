@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
-from google.protobuf.timestamp_pb2 import Timestamp
 from portrait.log.v1 import event_pb2 as event_pb
 from portrait.ops.v1 import projections_service_pb2 as pb
 
@@ -13,6 +12,7 @@ from libs.eventlog.dead_letters import COLUMNS, Kind, Letter, letter_in
 from libs.eventlog.mending import Dropping, Mender
 from libs.rpc.caller import calling_tenant
 from libs.rpc.pages import next_page, page_cursor
+from libs.rpc.times import timestamp
 from libs.runtime.errors import InvalidArgument, NotFound
 
 PAGE: Final = 50
@@ -90,23 +90,15 @@ def _shown_by(mender: Mender, letter: Letter | None) -> pb.DeadLetter | None:
 
 
 def _shown(projection: str, log: str, letter: Letter) -> pb.DeadLetter:
-    shown = pb.DeadLetter(
+    return pb.DeadLetter(
         projection=projection,
         log=log,
         key=letter.key,
         position=event_pb.Position(partition=letter.partition, position=letter.position),
         kind=_KINDS[letter.kind],
         cause=letter.cause,
-        parked_at=_moment(letter.parked_at),
+        parked_at=timestamp(letter.parked_at),
         event=event_pb.Event.FromString(letter.event),
+        dropped_at=timestamp(letter.dropped_at),
+        dropped_why=letter.dropped_why or "",
     )
-    if letter.dropped_at is not None:
-        shown.dropped_at.CopyFrom(_moment(letter.dropped_at))
-        shown.dropped_why = letter.dropped_why or ""
-    return shown
-
-
-def _moment(micros: int) -> Timestamp:
-    moment = Timestamp()
-    moment.FromMicroseconds(micros)
-    return moment

@@ -11,7 +11,6 @@ from typing import Any, Final
 import grpc
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Value
-from google.protobuf.timestamp_pb2 import Timestamp
 from portrait.log.v1 import event_pb2 as event_pb
 from portrait.ops.v1 import projections_service_pb2 as pb
 from portrait.ops.v1 import projections_service_pb2_grpc as rpc
@@ -24,7 +23,7 @@ from libs.eventlog.rebuilds import Rebuilds, Standing, check_start
 from libs.eventlog.versions import VersionState, changes
 from libs.rpc.caller import current_caller
 from libs.rpc.pages import next_page, page_cursor
-from libs.runtime.clock import Micros
+from libs.rpc.times import timestamp
 from libs.runtime.errors import NotFound, PermissionDenied
 
 PAGE: Final = 50
@@ -132,13 +131,6 @@ class RebuildMethods(rpc.ProjectionsServicer):
         return self._rebuildable[request.projection]
 
 
-def time_on_wire(at: Micros) -> Timestamp:
-    """A moment as gRPC says it."""
-    stamp = Timestamp()
-    stamp.FromMicroseconds(at)
-    return stamp
-
-
 def _on_wire(one: Standing) -> pb.Rebuild:
     wire = pb.Rebuild(
         projection=one.projection,
@@ -146,8 +138,8 @@ def _on_wire(one: Standing) -> pb.Rebuild:
         against=one.against,
         phase=PHASES[one.phase],
         running=one.running,
-        started_at=time_on_wire(one.started_at),
-        ended_at=None if one.ended_at is None else time_on_wire(one.ended_at),
+        started_at=timestamp(one.started_at),
+        ended_at=timestamp(one.ended_at),
         events=one.events,
         events_wanted=one.events_wanted,
         keys=one.keys,

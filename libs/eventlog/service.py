@@ -18,10 +18,11 @@ from libs.eventlog.living import LivingProjection
 from libs.eventlog.living_consumer import LivingConsumer
 from libs.eventlog.log import Log
 from libs.eventlog.mending import Mender
-from libs.eventlog.rebuild_service import STATES, Rebuildable, RebuildMethods, time_on_wire
+from libs.eventlog.rebuild_service import STATES, Rebuildable, RebuildMethods
 from libs.eventlog.versions import Version
 from libs.rpc.caller import calling_tenant, current_caller
 from libs.rpc.server import Service
+from libs.rpc.times import timestamp
 from libs.runtime.errors import InvalidArgument
 
 PAGE: Final = 50
@@ -172,7 +173,7 @@ class ProjectionsService(RebuildMethods):
                 kept = shown.versions.add(
                     version=version.number,
                     state=STATES[version.state],
-                    created_at=time_on_wire(version.created_at),
+                    created_at=timestamp(version.created_at),
                     lag_events=lag_events,
                     dead_letters=await self._count(version.name),
                     name=version.name,

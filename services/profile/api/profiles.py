@@ -16,12 +16,12 @@ from libs.people.identifiers import Claimed
 from libs.rpc.caller import calling_tenant
 from libs.rpc.masks import check_mask, masked
 from libs.rpc.pages import next_page, page_cursor
+from libs.rpc.times import micros_of
 from libs.runtime.clock import Micros
 from libs.runtime.errors import NotFound
 from libs.runtime.tenants import Tenants
 from services.profile.clocks import TenantClocks
 from services.profile.codec import portraits
-from services.profile.codec.times import micros_of
 from services.profile.domain.calendar import Calendar
 from services.profile.domain.portrait import Portrait
 from services.profile.domain.view import SECTIONS, Section, view

@@ -9,7 +9,7 @@ from portrait.profile.v1 import interaction_pb2 as interaction_pb
 from portrait.profile.v1 import quarantine_service_pb2 as quarantine_pb
 
 from libs.eventlog.event import Appended
-from services.profile.codec.times import timestamp
+from libs.rpc.times import timestamp
 from services.profile.codec.words import word
 from services.profile.domain.rejection import Rejected
 from services.profile.quarantine import SHOWN_BYTES, Quarantined

@@ -10,8 +10,8 @@ from portrait.profile.v1 import interaction_pb2 as interaction_pb
 from portrait.profile.v1 import profiles_service_pb2 as pb
 
 from libs.eventlog.event import Recorded
+from libs.rpc.times import tell_time, timestamp
 from libs.runtime.clock import SECOND
-from services.profile.codec.times import tell_time, timestamp
 from services.profile.codec.words import number
 from services.profile.domain.activity import ActivityNow
 from services.profile.domain.calendar import Calendar

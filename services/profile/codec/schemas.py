@@ -2,7 +2,7 @@
 
 from portrait.profile.v1 import schemas_service_pb2 as schemas_pb
 
-from services.profile.codec.times import timestamp
+from libs.rpc.times import timestamp
 from services.profile.codec.words import choice, number, word
 from services.profile.domain.schema import PropertySchema, Schema
 
