@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol
 
+from libs.devstack import supervisor
 from libs.devstack.errors import StartFailed
 from libs.devstack.folder import opened
 from libs.devstack.nats import NatsServer
@@ -26,15 +27,9 @@ LEASE: Final = 2.0  # seconds
 BACK_WITHIN: Final = 60.0  # seconds
 
 
-class Part(Protocol):
+class Part(supervisor.Part, Protocol):
     """Something that can be ended, gently or not, and started again."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def pid(self) -> int | None: ...
-    async def start(self) -> None: ...
-    async def stop(self) -> None: ...
     async def kill(self) -> None: ...
 
 

@@ -21,14 +21,8 @@ from tests.support.transport import (
     append,
     consumer_of,
     eventually,
-    memory_log,
     relay_of,
 )
-
-
-@pytest.fixture
-def log() -> MemoryLog:
-    return memory_log()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The reference consumer as a process through what goes wrong: killed at every stage, without a database, poisoned."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from urllib.request import urlopen
 
 import asyncpg
@@ -22,22 +21,11 @@ from tests.support.ledger import golden
 from tests.support.logs import added, id_of, key_of, running
 from tests.support.reference_consumer.counts import CONSUMER, POISON
 from tests.support.reference_consumer.dying import Stage
-from tests.support.reference_process import all_counted, counted, owner_of, reference_consumer
-from tests.support.transport import append, eventually, memory_log, relay_of
+from tests.support.reference_process import all_counted, counted, reference_consumer
+from tests.support.transport import append, eventually, relay_of
 
 WITHIN = 40.0
 NAMES = range(9)
-
-
-@pytest.fixture
-def log() -> MemoryLog:
-    return memory_log()
-
-
-@pytest.fixture
-async def owner(log: MemoryLog) -> AsyncIterator[str]:
-    async with owner_of(log) as address:
-        yield address
 
 
 async def told_of(database: str) -> dict[tuple[str, bytes], list[tuple[bytes, int]]]:

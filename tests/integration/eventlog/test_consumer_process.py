@@ -1,31 +1,18 @@
 import asyncio
 import random
 import signal
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from itertools import count
 
 import asyncpg
-import pytest
 
 from libs.devstack.nats import NatsServer
 from libs.devstack.postgres import PostgresServer
 from libs.eventlog.jetstream import Broker
 from libs.eventlog.memory import MemoryLog
 from tests.support.logs import running
-from tests.support.reference_process import LEASE_SECONDS, all_counted, counted, owner_of, reference_consumer
-from tests.support.transport import append, eventually, memory_log, relay_of
-
-
-@pytest.fixture
-def log() -> MemoryLog:
-    return memory_log()
-
-
-@pytest.fixture
-async def owner(log: MemoryLog) -> AsyncIterator[str]:
-    async with owner_of(log) as address:
-        yield address
+from tests.support.reference_process import LEASE_SECONDS, all_counted, counted, reference_consumer
+from tests.support.transport import append, eventually, relay_of
 
 
 async def test_a_consumer_killed_again_and_again_counts_every_event_once(

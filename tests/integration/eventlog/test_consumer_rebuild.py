@@ -28,7 +28,7 @@ from tests.support.logs import added, id_of, key_of, running
 from tests.support.profile import refused
 from tests.support.reference_consumer.counts import CONSUMER, POISON
 from tests.support.reference_process import owner_of, reference_consumer
-from tests.support.transport import eventually, memory_log, relay_of
+from tests.support.transport import eventually, relay_of
 
 WITHIN = 60.0
 NAMES = range(40)
@@ -136,11 +136,6 @@ class World:
         return {
             key: [recorded.event.id for recorded in await self.log.read_key("demo", key)] for key in await self.golden()
         }
-
-
-@pytest.fixture
-def log() -> MemoryLog:
-    return memory_log()
 
 
 @asynccontextmanager

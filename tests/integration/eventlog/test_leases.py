@@ -14,14 +14,9 @@ from libs.eventlog.memory import MemoryLog
 from libs.runtime.clock import SystemClock
 from libs.telemetry.metrics import Metrics
 from tests.support.logs import Loop, running
-from tests.support.transport import PARTITIONS, Memory, Stream, append, consumer_of, eventually, memory_log, relay_of
+from tests.support.transport import PARTITIONS, Memory, Stream, append, consumer_of, eventually, relay_of
 
 SECONDS = 0.4
-
-
-@pytest.fixture
-def log() -> MemoryLog:
-    return memory_log()
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0004"
-down_revision = "0006"
+revision = "0005"
+down_revision = "0004"
 
 big, small, number, text, flag = sa.BigInteger, sa.SmallInteger, sa.Integer, sa.Text, sa.Boolean
 
