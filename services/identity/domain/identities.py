@@ -6,8 +6,9 @@ ends, whatever the order and the batches of what it learns.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Final
 
 from libs.people.identifiers import IdentifierRules
@@ -85,8 +86,11 @@ class Identities:
         told: list[IdentityChange] = []
         was, now = Resolution(), Resolution()
         rest, done = set(touches), set[Key]()
-        while rest:
-            around = self._neighbourhood(min(rest), rest | self.waiting.keys(), largest)
+        unsettled = _Either(rest, self.waiting)
+        for seed in sorted(touches):
+            if seed not in rest:  # it was in another one's neighbourhood
+                continue
+            around = self._neighbourhood(seed, unsettled, largest)
             if around.oversized:
                 self.waiting.update(dict.fromkeys(around.inside & rest, cause))
             else:
@@ -98,7 +102,7 @@ class Identities:
             rest -= around.inside
         return [*told, *regrouped(was, now, done - fresh, cause)]
 
-    def _neighbourhood(self, seed: Key, touches: AbstractSet[Key], largest: int) -> Neighbourhood:
+    def _neighbourhood(self, seed: Key, touches: Container[Key], largest: int) -> Neighbourhood:
         around = Neighbourhood(seed, touches, self.rules, self.screened, largest)
         while around.unread and not around.oversized:
             evidence, decisions = self.knowledge.around(around.unread)
@@ -119,3 +123,14 @@ class Identities:
         for one in told:
             self.versions[one.identifier if isinstance(one, IdentifierMoved) else one.anchor] = one.version
         return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Either:
+    """What one of two containers holds, as they are at the moment: a union would copy them for each neighbourhood."""
+
+    one: Container[Key]
+    other: Container[Key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.one or key in self.other

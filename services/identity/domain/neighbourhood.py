@@ -1,7 +1,6 @@
 """Which identifiers a change can affect: those around what it touches, as far as identifiers join."""
 
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Container, Mapping
 
 from libs.people.identifiers import IdentifierRules
 from services.identity.domain.decisions import LINKED, Decisions
@@ -20,7 +19,7 @@ class Neighbourhood:
     def __init__(
         self,
         seed: Key,
-        touched: AbstractSet[Key],
+        touched: Container[Key],
         rules: IdentifierRules,
         screened: frozenset[Key],
         limit: int,
