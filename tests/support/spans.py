@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -31,12 +31,18 @@ class SpanReceiver:
             self._arrived.notify_all()
         return pb.ExportTraceServiceResponse()
 
-    async def trace(self, trace_id: bytes, whole: Callable[[Mapping[str, Any]], object]) -> Mapping[str, Any]:
-        """The spans of a trace by name, once `whole` is content with them."""
+    async def trace(self, trace_id: bytes, names: Collection[str]) -> Mapping[str, Sequence[Any]]:
+        """The spans of a trace by name, once there is one of each of `names`; what is tried again has several."""
         async with asyncio.timeout(20), self._arrived:
-            while not whole(found := {span.name: span for span in self._spans[trace_id]}):
+            while not self._named(trace_id).keys() >= set(names):
                 await self._arrived.wait()
-        return found
+            return self._named(trace_id)
+
+    def _named(self, trace_id: bytes) -> Mapping[str, Sequence[Any]]:
+        named: dict[str, list[Any]] = defaultdict(list)
+        for span in self._spans[trace_id]:
+            named[span.name].append(span)
+        return named
 
     async def __aenter__(self) -> Self:
         await self._server.start()

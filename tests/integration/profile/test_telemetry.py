@@ -77,22 +77,24 @@ async def test_one_trace_leads_from_the_call_through_log_and_broker_to_the_consu
         key = bytes.fromhex((await demo.portrait(user)).person_id)
         (run,) = [one.batch async for one in demo.log.ReadKey(log_pb.ReadKeyRequest(key=key))]
         (event,) = run.events
-        seen = await spans.trace(trace_id, lambda found: {COLLECT, "relay", "consume"} <= found.keys())
-        called, relayed, consumed = (seen[name] for name in (COLLECT, "relay", "consume"))
+        seen = await spans.trace(trace_id, (COLLECT, "relay", "consume"))
+        (called,), relayed, consumed = (seen[name] for name in (COLLECT, "relay", "consume"))
         assert called.parent_span_id == caller
         assert event.traceparent == trace_id + called.span_id + b"\1"
 
-        # At the broker: the relay's, which is linked to it.
-        assert called.span_id in linked(relayed)
+        # At the broker: the relay's, which is linked to it; a busy broker may have been asked more than once.
+        assert all(called.span_id in linked(attempt) for attempt in relayed)
         jetstream = await broker.jetstream()
         message = await jetstream.get_last_msg(
             stream_name("interactions"), subject_of("interactions", position.partition)
         )
         assert position_of(message.headers) == position.position
-        assert extract(message.headers) == trace_id + relayed.span_id + b"\1"
+        (published,) = [
+            attempt for attempt in relayed if extract(message.headers) == trace_id + attempt.span_id + b"\1"
+        ]
 
         # At the consumer: its own, which is linked to the relay's.
-        assert relayed.span_id in linked(consumed)
+        assert any(published.span_id in linked(attempt) for attempt in consumed)
 
 
 async def test_a_call_without_a_trace_leaves_none_in_the_log(demo: Client) -> None:
