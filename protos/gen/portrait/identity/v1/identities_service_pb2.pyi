@@ -116,14 +116,17 @@ class Resolution(_message.Message):
     KNOWN_FIELD_NUMBER: _builtins.int
     STANDING_FIELD_NUMBER: _builtins.int
     CUT_FIELD_NUMBER: _builtins.int
+    UNUSABLE_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
-    """The OneID, 32 hexadecimal digits."""
+    """The OneID, 32 hexadecimal digits; empty where the value can name nobody."""
     known: _builtins.bool
-    """Whether the identifier was ever seen."""
+    """Whether the identifier was ever seen, or decided about."""
     standing: _person_pb2.Standing.ValueType
     """What it may do."""
     cut: _builtins.bool
     """Set where parts of it belong to others: the identifier's history was cut."""
+    unusable: _builtins.str
+    """Why the value can name nobody, such as PLACEHOLDER: in a batch, one bad value does not refuse the others."""
     def __init__(
         self,
         *,
@@ -131,10 +134,11 @@ class Resolution(_message.Message):
         known: _builtins.bool = ...,
         standing: _person_pb2.Standing.ValueType = ...,
         cut: _builtins.bool = ...,
+        unusable: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cut", b"cut", "known", b"known", "person_id", b"person_id", "standing", b"standing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cut", b"cut", "known", b"known", "person_id", b"person_id", "standing", b"standing", "unusable", b"unusable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -671,6 +675,54 @@ class UnblockIdentifierResponse(_message.Message):
 Global___UnblockIdentifierResponse: _TypeAlias = UnblockIdentifierResponse  # noqa: Y015
 
 @_typing.final
+class GetRulesRequest(_message.Message):
+    """Asks for rules."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """A former version; absent: the one that stands."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
+    _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
+
+Global___GetRulesRequest: _TypeAlias = GetRulesRequest  # noqa: Y015
+
+@_typing.final
+class GetRulesResponse(_message.Message):
+    """Rules."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rules(self) -> _rules_pb2.Rules:
+        """The rules; NOT_FOUND is answered for a version that never stood."""
+
+    def __init__(
+        self,
+        *,
+        rules: _rules_pb2.Rules | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rules", b"rules"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rules", b"rules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRulesResponse: _TypeAlias = GetRulesResponse  # noqa: Y015
+
+@_typing.final
 class PublishRulesRequest(_message.Message):
     """Publishes rules."""
 
@@ -879,14 +931,16 @@ class Cut(_message.Message):
     reason: _builtins.str
     """For people: why, in one line."""
     version: _builtins.int
-    """Version of the cut, counted up with every change."""
+    """Version of the cut, counted up with every change of the identifier; only in WatchChanges."""
     @_builtins.property
     def identifier(self) -> _person_pb2.KnownIdentifier:
         """The identifier whose history is cut."""
 
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpanOwner]:
-        """Parts and whose they are."""
+        """Parts and whose they are, where that is somebody else's than the identifier's; none in WatchChanges, where moves
+        tell it.
+        """
 
     def __init__(
         self,

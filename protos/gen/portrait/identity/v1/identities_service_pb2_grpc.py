@@ -80,6 +80,11 @@ class IdentitiesStub:
                 request_serializer=portrait_dot_identity_dot_v1_dot_identities__service__pb2.UnblockIdentifierRequest.SerializeToString,
                 response_deserializer=portrait_dot_identity_dot_v1_dot_identities__service__pb2.UnblockIdentifierResponse.FromString,
                 _registered_method=True)
+        self.GetRules = channel.unary_unary(
+                '/portrait.identity.v1.Identities/GetRules',
+                request_serializer=portrait_dot_identity_dot_v1_dot_identities__service__pb2.GetRulesRequest.SerializeToString,
+                response_deserializer=portrait_dot_identity_dot_v1_dot_identities__service__pb2.GetRulesResponse.FromString,
+                _registered_method=True)
         self.PublishRules = channel.unary_unary(
                 '/portrait.identity.v1.Identities/PublishRules',
                 request_serializer=portrait_dot_identity_dot_v1_dot_identities__service__pb2.PublishRulesRequest.SerializeToString,
@@ -184,6 +189,13 @@ class IdentitiesServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRules(self, request, context):
+        """Reads the tenant's rules: those that stand, or a former version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PublishRules(self, request, context):
         """Publishes a new version of the tenant's rules and resolves everybody by it.
         """
@@ -280,6 +292,11 @@ def add_IdentitiesServicer_to_server(servicer, server):
                     servicer.UnblockIdentifier,
                     request_deserializer=portrait_dot_identity_dot_v1_dot_identities__service__pb2.UnblockIdentifierRequest.FromString,
                     response_serializer=portrait_dot_identity_dot_v1_dot_identities__service__pb2.UnblockIdentifierResponse.SerializeToString,
+            ),
+            'GetRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRules,
+                    request_deserializer=portrait_dot_identity_dot_v1_dot_identities__service__pb2.GetRulesRequest.FromString,
+                    response_serializer=portrait_dot_identity_dot_v1_dot_identities__service__pb2.GetRulesResponse.SerializeToString,
             ),
             'PublishRules': grpc.unary_unary_rpc_method_handler(
                     servicer.PublishRules,
@@ -561,6 +578,33 @@ class Identities:
             '/portrait.identity.v1.Identities/UnblockIdentifier',
             portrait_dot_identity_dot_v1_dot_identities__service__pb2.UnblockIdentifierRequest.SerializeToString,
             portrait_dot_identity_dot_v1_dot_identities__service__pb2.UnblockIdentifierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.identity.v1.Identities/GetRules',
+            portrait_dot_identity_dot_v1_dot_identities__service__pb2.GetRulesRequest.SerializeToString,
+            portrait_dot_identity_dot_v1_dot_identities__service__pb2.GetRulesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,6 +34,8 @@ class IdentitiesStub:
     """Decides that a value names nobody."""
     UnblockIdentifier: _aio.UnaryUnaryMultiCallable[_identities_service_pb2.UnblockIdentifierRequest, _identities_service_pb2.UnblockIdentifierResponse]
     """Takes that back."""
+    GetRules: _aio.UnaryUnaryMultiCallable[_identities_service_pb2.GetRulesRequest, _identities_service_pb2.GetRulesResponse]
+    """Reads the tenant's rules: those that stand, or a former version."""
     PublishRules: _aio.UnaryUnaryMultiCallable[_identities_service_pb2.PublishRulesRequest, _identities_service_pb2.PublishRulesResponse]
     """Publishes a new version of the tenant's rules and resolves everybody by it."""
     PreviewRules: _aio.UnaryUnaryMultiCallable[_identities_service_pb2.PreviewRulesRequest, _identities_service_pb2.PreviewRulesResponse]
@@ -123,6 +125,14 @@ class IdentitiesServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_identities_service_pb2.UnblockIdentifierRequest, _abc.Awaitable[_identities_service_pb2.UnblockIdentifierResponse]],
     ) -> _abc.Awaitable[_identities_service_pb2.UnblockIdentifierResponse]:
         """Takes that back."""
+
+    @_abc_1.abstractmethod
+    def GetRules(
+        self,
+        request: _identities_service_pb2.GetRulesRequest,
+        context: _aio.ServicerContext[_identities_service_pb2.GetRulesRequest, _abc.Awaitable[_identities_service_pb2.GetRulesResponse]],
+    ) -> _abc.Awaitable[_identities_service_pb2.GetRulesResponse]:
+        """Reads the tenant's rules: those that stand, or a former version."""
 
     @_abc_1.abstractmethod
     def PublishRules(

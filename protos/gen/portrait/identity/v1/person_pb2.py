@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from portrait.profile.v1 import interaction_pb2 as portrait_dot_profile_dot_v1_dot_interaction__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!portrait/identity/v1/person.proto\x12\x14portrait.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%portrait/profile/v1/interaction.proto\"k\n\x06Person\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12:\n\x0bidentifiers\x18\x02 \x03(\x0b\x32%.portrait.identity.v1.KnownIdentifier\x12\x12\n\nformer_ids\x18\x03 \x03(\t\"\xdc\x01\n\x0fKnownIdentifier\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x10\n\x08verified\x18\x04 \x01(\x08\x12\x31\n\rfirst_seen_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04span\x18\x06 \x01(\x0b\x32\x1a.portrait.identity.v1.Span\x12\x30\n\x08standing\x18\x07 \x01(\x0e\x32\x1e.portrait.identity.v1.Standing\"U\n\x04Span\x12\x11\n\x07session\x18\x01 \x01(\tH\x00\x12\x32\n\x08interval\x18\x02 \x01(\x0b\x32\x1e.portrait.identity.v1.IntervalH\x00\x42\x06\n\x04part\"_\n\x08Interval\x12(\n\x04\x66rom\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x01\n\x0fPersonReference\x12*\n\tperson_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$H\x00\x12\x35\n\nidentifier\x18\x02 \x01(\x0b\x32\x1f.portrait.profile.v1.IdentifierH\x00\x42\x12\n\treference\x12\x05\xbaH\x02\x08\x01\"\xde\x02\n\x04\x45\x64ge\x12\x32\n\x03one\x18\x01 \x01(\x0b\x32%.portrait.identity.v1.KnownIdentifier\x12\x34\n\x05other\x18\x02 \x01(\x0b\x32%.portrait.identity.v1.KnownIdentifier\x12\x0f\n\x07sources\x18\x03 \x03(\t\x12\x10\n\x08verified\x18\x04 \x01(\x08\x12\x31\n\rfirst_seen_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_seen_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x63ount\x18\x07 \x01(\x04\x12\x11\n\tevent_ids\x18\x08 \x03(\x0c\x12\x32\n\x07outcome\x18\t \x01(\x0e\x32!.portrait.identity.v1.EdgeOutcome\x12\x0e\n\x06reason\x18\n \x01(\t*O\n\x08Standing\x12\x18\n\x14STANDING_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTANDING_SHARED\x10\x01\x12\x14\n\x10STANDING_BLOCKED\x10\x02*\xf8\x01\n\x0b\x45\x64geOutcome\x12\x1c\n\x18\x45\x44GE_OUTCOME_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45\x44GE_OUTCOME_JOINED\x10\x01\x12\x16\n\x12\x45\x44GE_OUTCOME_LIMIT\x10\x02\x12\x1a\n\x16\x45\x44GE_OUTCOME_FORBIDDEN\x10\x03\x12\x17\n\x13\x45\x44GE_OUTCOME_SHARED\x10\x04\x12\x18\n\x14\x45\x44GE_OUTCOME_BLOCKED\x10\x05\x12\x19\n\x15\x45\x44GE_OUTCOME_UNLINKED\x10\x06\x12\x16\n\x12\x45\x44GE_OUTCOME_ENDED\x10\x07\x12\x18\n\x14\x45\x44GE_OUTCOME_EXPIRED\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!portrait/identity/v1/person.proto\x12\x14portrait.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%portrait/profile/v1/interaction.proto\"k\n\x06Person\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12:\n\x0bidentifiers\x18\x02 \x03(\x0b\x32%.portrait.identity.v1.KnownIdentifier\x12\x12\n\nformer_ids\x18\x03 \x03(\t\"\xdc\x01\n\x0fKnownIdentifier\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x10\n\x08verified\x18\x04 \x01(\x08\x12\x31\n\rfirst_seen_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04span\x18\x06 \x01(\x0b\x32\x1a.portrait.identity.v1.Span\x12\x30\n\x08standing\x18\x07 \x01(\x0e\x32\x1e.portrait.identity.v1.Standing\"g\n\x04Span\x12\x11\n\x07session\x18\x01 \x01(\tH\x00\x12\x32\n\x08interval\x18\x02 \x01(\x0b\x32\x1e.portrait.identity.v1.IntervalH\x00\x12\x10\n\x06\x62\x65side\x18\x03 \x01(\tH\x00\x42\x06\n\x04part\"_\n\x08Interval\x12(\n\x04\x66rom\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x01\n\x0fPersonReference\x12*\n\tperson_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$H\x00\x12\x35\n\nidentifier\x18\x02 \x01(\x0b\x32\x1f.portrait.profile.v1.IdentifierH\x00\x42\x12\n\treference\x12\x05\xbaH\x02\x08\x01\"\x8e\x03\n\x04\x45\x64ge\x12\x32\n\x03one\x18\x01 \x01(\x0b\x32%.portrait.identity.v1.KnownIdentifier\x12\x34\n\x05other\x18\x02 \x01(\x0b\x32%.portrait.identity.v1.KnownIdentifier\x12\x0f\n\x07sources\x18\x03 \x03(\t\x12\x10\n\x08verified\x18\x04 \x01(\x08\x12\x31\n\rfirst_seen_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_seen_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x63ount\x18\x07 \x01(\x04\x12\x11\n\tevent_ids\x18\x08 \x03(\x0c\x12\x32\n\x07outcome\x18\t \x01(\x0e\x32!.portrait.identity.v1.EdgeOutcome\x12\x0e\n\x06reason\x18\n \x01(\t\x12.\n\x05\x62\x61sis\x18\x0b \x01(\x0e\x32\x1f.portrait.identity.v1.EdgeBasis*O\n\x08Standing\x12\x18\n\x14STANDING_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTANDING_SHARED\x10\x01\x12\x14\n\x10STANDING_BLOCKED\x10\x02*\x9d\x01\n\tEdgeBasis\x12\x1a\n\x16\x45\x44GE_BASIS_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45\x44GE_BASIS_SEEN\x10\x01\x12\x17\n\x13\x45\x44GE_BASIS_VERIFIED\x10\x02\x12\x15\n\x11\x45\x44GE_BASIS_LINKED\x10\x03\x12\x18\n\x14\x45\x44GE_BASIS_LOGGED_IN\x10\x04\x12\x15\n\x11\x45\x44GE_BASIS_BESIDE\x10\x05*\xe5\x01\n\x0b\x45\x64geOutcome\x12\x1c\n\x18\x45\x44GE_OUTCOME_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45\x44GE_OUTCOME_JOINED\x10\x01\x12\x16\n\x12\x45\x44GE_OUTCOME_LIMIT\x10\x02\x12\x1a\n\x16\x45\x44GE_OUTCOME_FORBIDDEN\x10\x03\x12\x17\n\x13\x45\x44GE_OUTCOME_SHARED\x10\x04\x12\x18\n\x14\x45\x44GE_OUTCOME_BLOCKED\x10\x05\x12\x19\n\x15\x45\x44GE_OUTCOME_UNLINKED\x10\x06\x12\x1d\n\x19\x45\x44GE_OUTCOME_UNKNOWN_TYPE\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,20 +38,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSONREFERENCE'].oneofs_by_name['reference']._serialized_options = b'\272H\002\010\001'
   _globals['_PERSONREFERENCE'].fields_by_name['person_id']._loaded_options = None
   _globals['_PERSONREFERENCE'].fields_by_name['person_id']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{32}$'
-  _globals['_STANDING']._serialized_start=1168
-  _globals['_STANDING']._serialized_end=1247
-  _globals['_EDGEOUTCOME']._serialized_start=1250
-  _globals['_EDGEOUTCOME']._serialized_end=1498
+  _globals['_STANDING']._serialized_start=1234
+  _globals['_STANDING']._serialized_end=1313
+  _globals['_EDGEBASIS']._serialized_start=1316
+  _globals['_EDGEBASIS']._serialized_end=1473
+  _globals['_EDGEOUTCOME']._serialized_start=1476
+  _globals['_EDGEOUTCOME']._serialized_end=1705
   _globals['_PERSON']._serialized_start=160
   _globals['_PERSON']._serialized_end=267
   _globals['_KNOWNIDENTIFIER']._serialized_start=270
   _globals['_KNOWNIDENTIFIER']._serialized_end=490
   _globals['_SPAN']._serialized_start=492
-  _globals['_SPAN']._serialized_end=577
-  _globals['_INTERVAL']._serialized_start=579
-  _globals['_INTERVAL']._serialized_end=674
-  _globals['_PERSONREFERENCE']._serialized_start=677
-  _globals['_PERSONREFERENCE']._serialized_end=813
-  _globals['_EDGE']._serialized_start=816
-  _globals['_EDGE']._serialized_end=1166
+  _globals['_SPAN']._serialized_end=595
+  _globals['_INTERVAL']._serialized_start=597
+  _globals['_INTERVAL']._serialized_end=692
+  _globals['_PERSONREFERENCE']._serialized_start=695
+  _globals['_PERSONREFERENCE']._serialized_end=831
+  _globals['_EDGE']._serialized_start=834
+  _globals['_EDGE']._serialized_end=1232
 # @@protoc_insertion_point(module_scope)

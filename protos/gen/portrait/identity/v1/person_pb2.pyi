@@ -45,6 +45,42 @@ STANDING_BLOCKED: Standing.ValueType  # 2
 """Blocked by an operator or by the rules, so it names nobody."""
 Global___Standing: _TypeAlias = Standing  # noqa: Y015
 
+class _EdgeBasis:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EdgeBasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EdgeBasis.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EDGE_BASIS_UNSPECIFIED: _EdgeBasis.ValueType  # 0
+    """Not said."""
+    EDGE_BASIS_SEEN: _EdgeBasis.ValueType  # 1
+    """They came together in an interaction."""
+    EDGE_BASIS_VERIFIED: _EdgeBasis.ValueType  # 2
+    """They did, and an address of the two came with proof."""
+    EDGE_BASIS_LINKED: _EdgeBasis.ValueType  # 3
+    """Somebody decided so."""
+    EDGE_BASIS_LOGGED_IN: _EdgeBasis.ValueType  # 4
+    """One was logged in within a session of the other, which is shared."""
+    EDGE_BASIS_BESIDE: _EdgeBasis.ValueType  # 5
+    """One came along with the other, which is blocked."""
+
+class EdgeBasis(_EdgeBasis, metaclass=_EdgeBasisEnumTypeWrapper):
+    """What says that two identifiers name one person."""
+
+EDGE_BASIS_UNSPECIFIED: EdgeBasis.ValueType  # 0
+"""Not said."""
+EDGE_BASIS_SEEN: EdgeBasis.ValueType  # 1
+"""They came together in an interaction."""
+EDGE_BASIS_VERIFIED: EdgeBasis.ValueType  # 2
+"""They did, and an address of the two came with proof."""
+EDGE_BASIS_LINKED: EdgeBasis.ValueType  # 3
+"""Somebody decided so."""
+EDGE_BASIS_LOGGED_IN: EdgeBasis.ValueType  # 4
+"""One was logged in within a session of the other, which is shared."""
+EDGE_BASIS_BESIDE: EdgeBasis.ValueType  # 5
+"""One came along with the other, which is blocked."""
+Global___EdgeBasis: _TypeAlias = EdgeBasis  # noqa: Y015
+
 class _EdgeOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -65,10 +101,8 @@ class _EdgeOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EdgeOutco
     """One of its identifiers is blocked."""
     EDGE_OUTCOME_UNLINKED: _EdgeOutcome.ValueType  # 6
     """An operator took it back."""
-    EDGE_OUTCOME_ENDED: _EdgeOutcome.ValueType  # 7
-    """A later verified binding ended it."""
-    EDGE_OUTCOME_EXPIRED: _EdgeOutcome.ValueType  # 8
-    """Outside of the time in which its types may link."""
+    EDGE_OUTCOME_UNKNOWN_TYPE: _EdgeOutcome.ValueType  # 7
+    """The rules do not have the type of one of its identifiers, or that type does not name people."""
 
 class EdgeOutcome(_EdgeOutcome, metaclass=_EdgeOutcomeEnumTypeWrapper):
     """What became of an edge when identities were resolved."""
@@ -87,10 +121,8 @@ EDGE_OUTCOME_BLOCKED: EdgeOutcome.ValueType  # 5
 """One of its identifiers is blocked."""
 EDGE_OUTCOME_UNLINKED: EdgeOutcome.ValueType  # 6
 """An operator took it back."""
-EDGE_OUTCOME_ENDED: EdgeOutcome.ValueType  # 7
-"""A later verified binding ended it."""
-EDGE_OUTCOME_EXPIRED: EdgeOutcome.ValueType  # 8
-"""Outside of the time in which its types may link."""
+EDGE_OUTCOME_UNKNOWN_TYPE: EdgeOutcome.ValueType  # 7
+"""The rules do not have the type of one of its identifiers, or that type does not name people."""
 Global___EdgeOutcome: _TypeAlias = EdgeOutcome  # noqa: Y015
 
 @_typing.final
@@ -185,8 +217,11 @@ class Span(_message.Message):
 
     SESSION_FIELD_NUMBER: _builtins.int
     INTERVAL_FIELD_NUMBER: _builtins.int
+    BESIDE_FIELD_NUMBER: _builtins.int
     session: _builtins.str
-    """What happened in one session."""
+    """What happened in one session: 24 hexadecimal digits made of its id, which itself may say more than it should."""
+    beside: _builtins.str
+    """What came along with another identifier, the next-strongest one: its key, 32 hexadecimal digits."""
     @_builtins.property
     def interval(self) -> Global___Interval:
         """What happened in a time."""
@@ -196,12 +231,13 @@ class Span(_message.Message):
         *,
         session: _builtins.str = ...,
         interval: Global___Interval | None = ...,
+        beside: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval", "part", b"part", "session", b"session"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["beside", b"beside", "interval", b"interval", "part", b"part", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval", "part", b"part", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beside", b"beside", "interval", b"interval", "part", b"part", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["session", "interval"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["session", "interval", "beside"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
@@ -278,6 +314,7 @@ class Edge(_message.Message):
     EVENT_IDS_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
     verified: _builtins.bool
     """Whether some sighting was verified."""
     count: _builtins.int
@@ -285,7 +322,9 @@ class Edge(_message.Message):
     outcome: Global___EdgeOutcome.ValueType
     """What became of it."""
     reason: _builtins.str
-    """For people: what stood against it, in one line; empty where it joins."""
+    """For people: what it rests on where it joins, else what stood against it, in one line."""
+    basis: Global___EdgeBasis.ValueType
+    """What it rests on."""
     @_builtins.property
     def one(self) -> Global___KnownIdentifier:
         """The smaller key's identifier."""
@@ -323,10 +362,11 @@ class Edge(_message.Message):
         event_ids: _abc.Iterable[_builtins.bytes] | None = ...,
         outcome: Global___EdgeOutcome.ValueType = ...,
         reason: _builtins.str = ...,
+        basis: Global___EdgeBasis.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_seen_at", b"first_seen_at", "last_seen_at", b"last_seen_at", "one", b"one", "other", b"other"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "event_ids", b"event_ids", "first_seen_at", b"first_seen_at", "last_seen_at", b"last_seen_at", "one", b"one", "other", b"other", "outcome", b"outcome", "reason", b"reason", "sources", b"sources", "verified", b"verified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "count", b"count", "event_ids", b"event_ids", "first_seen_at", b"first_seen_at", "last_seen_at", b"last_seen_at", "one", b"one", "other", b"other", "outcome", b"outcome", "reason", b"reason", "sources", b"sources", "verified", b"verified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -21,7 +21,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Rules(_message.Message):
-    """One version of a tenant's rules. The document is YAML: the whole set of types, not an addition to a former one."""
+    """One version of a tenant's rules. The document is YAML: the whole set of types, not an addition to a former one. Its
+    own `version` may be left out; it is then the next one.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -69,11 +71,11 @@ class RulesPlan(_message.Message):
     SAMPLE_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
     merged: _builtins.int
-    """People that would be joined with others."""
+    """People who would be several of today's."""
     split: _builtins.int
-    """People that would come apart."""
+    """People of today who would come apart."""
     moved: _builtins.int
-    """Identifiers that would change their person."""
+    """Identifiers, and parts of them, that would be another person's."""
     shared_changed: _builtins.int
     """Identifiers that would begin or cease to be shared."""
     identifiers: _builtins.int
