@@ -6,11 +6,11 @@ from typing import Literal
 
 import msgspec
 
-from libs.people.spans import WHOLE, AtTimes, Span, own_id, span_of
+from libs.people.spans import WHOLE, AtTimes, Span, own_id, since, span_of
 from libs.runtime.clock import Micros
 from services.identity.domain.evidence import Key, Pair, pair
-from services.identity.domain.following import BY_HAND
-from services.identity.domain.graph import NO_PROOF, Edge
+from services.identity.domain.following import BY_HAND, Followed
+from services.identity.domain.graph import NO_PROOF
 from services.identity.domain.naming import PersonId
 from services.identity.domain.refusal import Refusal
 from services.identity.domain.resolution import Resolution, resolve
@@ -54,11 +54,11 @@ class Explanation:
     """The reasons of one resolution; the case need hold no more than the neighbourhoods asked about."""
 
     def __init__(self, case: Case) -> None:
-        followed: list[Edge] = []
+        followed: list[Followed] = []
         self.found: Resolution = resolve(case, followed=followed)
         self._case = case
         self._steps: dict[Place, list[Step]] = {}
-        for step in (*(self._followed(edge) for edge in followed), *self._lodged()):
+        for step in (*map(self._followed, followed), *self._lodged()):
             self._steps.setdefault(step.a, []).append(step)
             self._steps.setdefault(step.b, []).append(step)
 
@@ -85,12 +85,21 @@ class Explanation:
     def why_two(self, a: Place, b: Place) -> Apart:
         """What keeps two places from being one person."""
         one, two = self.person_of(a), self.person_of(b)
-        forbidden = (
-            both
-            for both in self._case.forbidden()
-            if {self.person_of((key, WHOLE)) for key in both} == {one, two} and one != two
-        )
+        if one == two:
+            return Apart()
+        forbidden = [
+            (low, high)
+            for low, high in self._case.forbidden()
+            if (one in self._people_of(low) and two in self._people_of(high))
+            or (two in self._people_of(low) and one in self._people_of(high))
+        ]
         return Apart(tuple(sorted(forbidden)), self._fewest_refusals(a, b))
+
+    def _people_of(self, key: Key) -> set[PersonId]:
+        """Whose an identifier is and was; the sessions of a shared one are nobody's account of who they are."""
+        cut = self.found.cuts.get(key)
+        spans = map(since, cut.times) if isinstance(cut, AtTimes) else ()
+        return {self.person_of((key, span)) for span in (WHOLE, *spans)}
 
     def _walk(self, start: Place) -> dict[Place, Step]:
         """How each place of a person is first reached, but the one where the walk starts."""
@@ -130,11 +139,11 @@ class Explanation:
         """The steps at a place in an order that does not hang on how the case was read."""
         return sorted(self._steps.get(place, ()), key=lambda step: (step.at, step.event_id, step.a, step.b))
 
-    def _followed(self, edge: Edge) -> Step:
-        at, _, low, high, event_id, _, _, proven, _ = edge
+    def _followed(self, one: Followed) -> Step:
+        at, _, low, high, event_id, _, _, proven, _ = one.edge
         together = self._case.evidence.pairs.get((low, high))
         how: How = "linked" if proven == BY_HAND else "seen" if proven == NO_PROOF else "verified"
-        return Step(self._place(low, at), self._place(high, at), how, at, event_id, together.count if together else 0)
+        return Step((low, one.low), (high, one.high), how, at, event_id, together.count if together else 0)
 
     def _lodged(self) -> Iterator[Step]:
         evidence = self._case.evidence

@@ -1,7 +1,6 @@
 """Which id a person has: that of the founding identifier, the one recorded first."""
 
-from libs.people.spans import own_id, since
-from libs.runtime.clock import Micros
+from libs.people.spans import own_id
 from services.identity.domain.graph import Graph
 from services.identity.domain.persons import Persons
 
@@ -28,10 +27,7 @@ class Names:
         graph, persons = self._graph, self._persons
         root = persons.root(node)
         founder = self._founder.get(root, root)
-        if founder < len(graph.keys):
-            return graph.keys[founder]
-        identifier = persons.identifier[founder]
-        return own_id(graph.keys[identifier], since(self._start(founder)))
+        return own_id(graph.keys[persons.identifier[founder]], persons.span(founder))
 
     def _is_older(self, node: int, other: int) -> bool:
         """Whether a node goes before another: recorded first, then strongest, then the smallest key.
@@ -46,8 +42,4 @@ class Names:
             return graph.recorded[a] < graph.recorded[b]
         if a != b:
             return (graph.type_at(a).rank, graph.keys[a]) < (graph.type_at(b).rank, graph.keys[b])
-        return self._start(node) < self._start(other)
-
-    def _start(self, node: int) -> Micros:
-        starts, nodes = self._persons.spans[self._persons.identifier[node]]
-        return starts[nodes.index(node)]
+        return self._persons.span(node) < self._persons.span(other)

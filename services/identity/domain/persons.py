@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
+from libs.people.spans import WHOLE, Span, since
 from libs.runtime.clock import Micros
 from services.identity.domain.limits import Limits, crowded
 
@@ -67,6 +68,10 @@ class Persons:
         starts, nodes = self.spans[identifier]
         begun = bisect_right(starts, time)
         return nodes[begun - 1] if begun else identifier
+
+    def span(self, node: int) -> Span:
+        """Which part of its identifier a node is."""
+        return WHOLE if node == self.identifier[node] else since(self._times[node])
 
     def join(self, a: int, b: int) -> Obstacle | None:
         """Make the groups of two nodes one, or say what is in the way."""

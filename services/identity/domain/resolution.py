@@ -20,8 +20,8 @@ import msgspec
 
 from libs.people.spans import AtTimes, ByIdentifier, BySession, Cut, Span, own_id, since
 from services.identity.domain.evidence import Key, Pair
-from services.identity.domain.following import follow
-from services.identity.domain.graph import Edge, Graph, draw
+from services.identity.domain.following import Followed, follow
+from services.identity.domain.graph import Graph, draw
 from services.identity.domain.lodgers import lodgers
 from services.identity.domain.naming import Names, PersonId
 from services.identity.domain.persons import Persons
@@ -56,7 +56,7 @@ def resolve(
     case: Case,
     inside: Collection[Key] | None = None,
     given: Mapping[Key, Mark] = NO_MARKS,
-    followed: list[Edge] | None = None,
+    followed: list[Followed] | None = None,
 ) -> Resolution:
     """Who is who in a case.
 
