@@ -20,8 +20,8 @@ class Preview(msgspec.Struct, frozen=True):
 
 
 def preview(case: Case, before: Resolution, after: Resolution, sample: int = 20) -> Preview:
-    """Compare two resolutions of the same evidence, that of `case`."""
-    told = regrouped(before, after, case.evidence.seen, b"")
+    """Compare two resolutions of the same evidence and decisions, those of `case`."""
+    told = regrouped(before, after, case.evidence.seen.keys() | case.decisions.types.keys(), b"")
     merged = [one for one in told if isinstance(one, PersonsMerged)]
     split = [one for one in told if isinstance(one, PersonsSplit)]
     was, now = places(before), places(after)

@@ -1,11 +1,22 @@
 """The versions of a tenant's identifier rules, and what publishing another one changes."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
-from libs.people.identifiers import DEFAULT_RULES, IdentifierRules, IdentifierType
+from libs.people.identifiers import DAY, DEFAULT_RULES, IdentifierRules, IdentifierType, PerPerson
+from libs.runtime.clock import SECOND, Micros
 from libs.runtime.errors import InvalidArgument
+
+HOUR: Final[Micros] = 3600 * SECOND
+
+_WRITTEN: Final = {
+    field: {"parts": "of"}.get(field, field)
+    for field in IdentifierType.__dataclass_fields__
+    if field not in {"name", "rank"}
+}
+"""How documents call the fields of a type."""
 
 
 class RulesPublished(msgspec.Struct, frozen=True):
@@ -65,17 +76,29 @@ def differences(before: IdentifierRules, after: IdentifierRules) -> Iterator[str
 
 
 def _type_differences(before: IdentifierType, after: IdentifierType) -> Iterator[str]:
-    for field in IdentifierType.__dataclass_fields__:
-        old, new = getattr(before, field), getattr(after, field)
-        if field != "rank" and old != new:
-            yield f"{before.name}.{field}: {_told(old)} → {_told(new)}"
+    for field, name in _WRITTEN.items():
+        old, new = _told(field, getattr(before, field)), _told(field, getattr(after, field))
+        if old != new:
+            yield f"{before.name}.{name}: {old} → {new}"
 
 
-def _told(value: object) -> str:
+def _told(field: str, value: object) -> str:
+    """A value as the document writes it."""
     match value:
-        case frozenset() | tuple():
-            return ", ".join(sorted(map(str, value))) or "none"
-        case None | "":
-            return "none"
+        case PerPerson(at_most, within):
+            told = str(at_most) if within is None else f"{at_most} within {_lasting(within)}"
+        case int() if field == "validity":
+            told = _lasting(value)
+        case frozenset():
+            told = ", ".join(sorted(value))
+        case tuple():
+            told = ", ".join(value)
+        case None:
+            told = ""
         case _:
-            return str(value)
+            told = str(value)
+    return told or "none"
+
+
+def _lasting(time: Micros) -> str:
+    return f"{time // HOUR}h" if time % DAY else f"{time // DAY}d"

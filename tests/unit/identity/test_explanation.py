@@ -212,11 +212,11 @@ def test_as_few_refusals_are_named_as_lead_from_one_person_to_the_other(said: li
         one, two = (found.person_of((each, WHOLE)) for each in both)
         beside.setdefault(one, set()).add(two)
         beside.setdefault(two, set()).add(one)
-    for one in map(whole, NAMES):
-        for two in map(whole, NAMES):
-            apart = found.why_two(one, two)
-            steps = distance(beside, found.person_of(one), found.person_of(two))
-            assert len(apart.refused) == (steps or 0), (one, two)
+    for a in map(whole, NAMES):
+        for b in map(whole, NAMES):
+            apart = found.why_two(a, b)
+            steps = distance(beside, found.person_of(a), found.person_of(b))
+            assert len(apart.refused) == (steps or 0), (a, b)
 
 
 def distance(beside: dict[bytes, set[bytes]], start: bytes, end: bytes) -> int | None:

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 import yaml
 
-from libs.people.identifiers import DEFAULT_RULES, IdentifierRules
+from libs.people.identifiers import DAY, DEFAULT_RULES, IdentifierRules, PerPerson
+from libs.runtime.clock import SECOND
 from libs.runtime.errors import InvalidArgument
 
 DOCUMENT = """
@@ -63,6 +64,70 @@ def test_a_mistake_is_named_by_its_path(wrong: Any, path: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
         IdentifierRules.from_document(wrong)
     assert caught.value.field == path
+
+
+LIMITED = """
+version: 4
+shared: apart
+types:
+  unionid: {strength: strong, form: exact, per_person: 1, matches: ["o*"]}
+  openid: {strength: strong, form: exact, per_person: 5, parent: unionid, blocked_patterns: ["test-*", "*-old"]}
+  phone: {strength: contact, form: phone, per_person: {at_most: 3, within: 365d}, people: 5}
+  cookie: {strength: weak, form: exact, people: 3, validity: 36h}
+  name_born: {strength: strong, form: exact, of: [phone, traits.last_name]}
+"""
+
+
+def limited(type_: str, **changes: Any) -> Any:
+    types = yaml.safe_load(LIMITED)["types"]
+    return {"version": 4, "types": {**types, type_: {**types[type_], **changes}}}
+
+
+def test_what_a_type_may_join_is_read_from_the_document() -> None:
+    rules = IdentifierRules.from_document(yaml.safe_load(LIMITED))
+    assert rules.shared == "apart"
+    unionid, openid, phone, cookie, name_born = rules.types.values()
+    assert (unionid.per_person, unionid.matches) == (PerPerson(1), ("o*",))
+    assert (openid.parent, openid.blocked_patterns) == ("unionid", ("test-*", "*-old"))
+    assert (phone.per_person, phone.people) == (PerPerson(3, 365 * DAY), 5)
+    assert (cookie.people, cookie.validity) == (3, 36 * 3600 * SECOND)
+    assert name_born.parts == ("phone", "traits.last_name")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path"),
+    [
+        ({**document(), "shared": "nobody"}, "shared"),
+        (limited("openid", per_person=0), "types.openid.per_person"),
+        (limited("openid", per_person=10_001), "types.openid.per_person"),
+        (limited("openid", per_person=True), "types.openid.per_person"),
+        (limited("phone", per_person={"within": "1d"}), "types.phone.per_person.at_most"),
+        (limited("phone", per_person={"at_most": 1, "within": "1w"}), "types.phone.per_person.within"),
+        (limited("phone", per_person={"at_most": 1, "for": "1d"}), "types.phone.per_person.for"),
+        (limited("phone", people=0), "types.phone.people"),
+        (limited("openid", people=2), "types.openid.people"),
+        (limited("cookie", validity=5), "types.cookie.validity"),
+        (limited("openid", parent="fax"), "types.openid.parent"),
+        (limited("openid", parent="openid"), "types.openid.parent"),
+        (limited("unionid", parent="openid"), "types.unionid.parent"),
+        (limited("openid", parent=["unionid"]), "types.openid.parent"),
+        (limited("openid", matches="o*"), "types.openid.matches"),
+        (limited("openid", blocked_patterns=[1]), "types.openid.blocked_patterns[0]"),
+        (limited("name_born", of=["phone"]), "types.name_born.of"),
+        (limited("name_born", of=["phone", "phone"]), "types.name_born.of"),
+        (limited("name_born", of=["phone", "last_name"]), "types.name_born.of[1]"),
+        (limited("cookie", of=["phone", "name_born"]), "types.cookie.of[1]"),
+    ],
+)
+def test_a_limit_that_can_not_be_is_named_by_its_path(wrong: Any, path: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        IdentifierRules.from_document(wrong)
+    assert caught.value.field == path
+
+
+def test_parents_in_a_circle_are_shown() -> None:
+    with pytest.raises(InvalidArgument, match="unionid → openid → unionid"):
+        IdentifierRules.from_document(limited("unionid", parent="openid"))
 
 
 def test_an_unknown_choice_is_answered_with_the_known_ones() -> None:

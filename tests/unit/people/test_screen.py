@@ -1,13 +1,19 @@
+from dataclasses import replace
+
 import pytest
 
-from libs.people.identifiers import DEFAULT_RULES
+from libs.people.identifiers import DEFAULT_RULES, IdentifierType
 from libs.people.normalise import normal_form
 from libs.people.screen import Unusable
 
 
 def reason(type_: str, value: str) -> str | None:
+    return reason_of(DEFAULT_RULES.types[type_], value)
+
+
+def reason_of(type_: IdentifierType, value: str) -> str | None:
     try:
-        normal_form(DEFAULT_RULES.types[type_], value, "CN")
+        normal_form(type_, value, "CN")
     except Unusable as unusable:
         return unusable.reason
     return None
@@ -122,3 +128,25 @@ def test_what_every_device_of_a_make_reports_names_no_device(value: str) -> None
 )
 def test_a_plain_value_passes(type_: str, value: str) -> None:
     assert reason(type_, value) is None
+
+
+def patterned(**fields: tuple[str, ...]) -> IdentifierType:
+    return replace(DEFAULT_RULES.types["member_no"], **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [("VIP-0017", None), ("vip-0017", None), ("VIP-17", "MALFORMED"), ("STAFF-0017", "MALFORMED")]
+)
+def test_a_value_must_match_one_of_its_types_patterns_in_normal_form(value: str, told: str | None) -> None:
+    assert reason_of(patterned(matches=("vip-[0-9][0-9][0-9][0-9]", "gold-*")), value) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [("staff-17", "BLOCKED_VALUE"), ("STAFF-17", "BLOCKED_VALUE"), ("s17", None)]
+)
+def test_a_value_must_match_none_of_its_types_blocked_patterns(value: str, told: str | None) -> None:
+    assert reason_of(patterned(blocked_patterns=("staff-*",)), value) == told
+
+
+def test_a_careless_pattern_takes_no_time() -> None:
+    assert reason_of(patterned(matches=("*a" * 30 + "b",)), "a" * 500 + "c") == "MALFORMED"
