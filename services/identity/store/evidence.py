@@ -1,0 +1,237 @@
+"""Evidence in tables: a row for each anchor that it was folded from, and what its rows amount to together."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import asyncpg
+
+from libs.eventlog.database import Connection
+from libs.people.spans import Span
+from services.identity.codec.evidence import pack_sight, pack_together, unpack_sight, unpack_together
+from services.identity.domain.evidence import Evidence, Key, Login, Pair, Seen, Sight, Together, combine
+
+Anchor = Key
+
+_OF_ANCHORS_IDENTIFIERS: Final = """
+    SELECT row.anchor, row.key, row.type, row.recorded_at
+    FROM unnest($2::uuid[], $3::uuid[]) AS wanted(anchor, key)
+    JOIN identifiers AS row ON row.tenant = $1 AND row.anchor = wanted.anchor AND row.key = wanted.key"""
+
+_OF_ANCHORS_PAIRS: Final = """
+    SELECT row.anchor, row.a, row.b, row.together
+    FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS wanted(anchor, a, b)
+    JOIN pairs AS row ON row.tenant = $1 AND row.anchor = wanted.anchor AND row.a = wanted.a AND row.b = wanted.b"""
+
+_OF_ANCHORS_LOGINS: Final = """
+    SELECT row.anchor, row.key, row.session, row.account, row.sight
+    FROM unnest($2::uuid[], $3::uuid[], $4::bytea[], $5::uuid[]) AS wanted(anchor, key, session, account)
+    JOIN logins AS row ON row.tenant = $1 AND row.anchor = wanted.anchor AND row.key = wanted.key
+                      AND row.session = wanted.session AND row.account = wanted.account"""
+
+_WHOLE_IDENTIFIERS: Final = """
+    SELECT anchor, key, type, recorded_at FROM identifiers WHERE tenant = $1 AND anchor = ANY($2::uuid[])"""
+
+_WHOLE_PAIRS: Final = "SELECT anchor, a, b, together FROM pairs WHERE tenant = $1 AND anchor = ANY($2::uuid[])"
+
+_WHOLE_LOGINS: Final = """
+    SELECT anchor, key, session, account, sight FROM logins WHERE tenant = $1 AND anchor = ANY($2::uuid[])"""
+
+# Rows go in by key, so that two transactions never wait for each other in a circle.
+_PUT_IDENTIFIERS: Final = """
+    INSERT INTO identifiers (tenant, anchor, key, type, value, recorded_at)
+    SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[])
+    ON CONFLICT (tenant, anchor, key) DO UPDATE SET recorded_at = excluded.recorded_at"""
+
+_PUT_PAIRS: Final = """
+    INSERT INTO pairs (tenant, anchor, a, b, together)
+    SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::bytea[])
+    ON CONFLICT (tenant, anchor, a, b) DO UPDATE SET together = excluded.together"""
+
+_PUT_LOGINS: Final = """
+    INSERT INTO logins (tenant, anchor, key, session, account, sight)
+    SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bytea[], $5::uuid[], $6::bytea[])
+    ON CONFLICT (tenant, anchor, key, session, account) DO UPDATE SET sight = excluded.sight"""
+
+_DROP_IDENTIFIERS: Final = """
+    DELETE FROM identifiers AS row USING unnest($2::uuid[], $3::uuid[]) AS gone(anchor, key)
+    WHERE row.tenant = $1 AND row.anchor = gone.anchor AND row.key = gone.key"""
+
+_DROP_PAIRS: Final = """
+    DELETE FROM pairs AS row USING unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS gone(anchor, a, b)
+    WHERE row.tenant = $1 AND row.anchor = gone.anchor AND row.a = gone.a AND row.b = gone.b"""
+
+_DROP_LOGINS: Final = """
+    DELETE FROM logins AS row
+    USING unnest($2::uuid[], $3::uuid[], $4::bytea[], $5::uuid[]) AS gone(anchor, key, session, account)
+    WHERE row.tenant = $1 AND row.anchor = gone.anchor AND row.key = gone.key AND row.session = gone.session
+      AND row.account = gone.account"""
+
+_PAIRS: Final = """
+    SELECT row.anchor, row.a, row.b, row.together FROM unnest($2::uuid[], $3::uuid[]) AS wanted(a, b)
+    JOIN pairs AS row ON row.tenant = $1 AND row.a = wanted.a AND row.b = wanted.b"""
+
+_PAIRS_AROUND: Final = """
+    SELECT anchor, a, b, together FROM pairs WHERE tenant = $1 AND a = ANY($2::uuid[])
+    UNION ALL
+    SELECT anchor, a, b, together FROM pairs WHERE tenant = $1 AND b = ANY($2::uuid[])"""
+
+_LOGINS_AT: Final = """
+    SELECT row.anchor, row.key, row.session, row.account, row.sight
+    FROM (SELECT DISTINCT * FROM unnest($2::uuid[], $3::bytea[]) AS any_(key, session)) AS place
+    JOIN logins AS row ON row.tenant = $1 AND row.key = place.key AND row.session = place.session"""
+
+# Those of the accounts, and whatever else logged in within the same sessions.
+_LOGINS_AROUND: Final = """
+    SELECT row.anchor, row.key, row.session, row.account, row.sight
+    FROM (SELECT DISTINCT key, session FROM logins WHERE tenant = $1 AND account = ANY($2::uuid[])) AS place
+    JOIN logins AS row ON row.tenant = $1 AND row.key = place.key AND row.session = place.session"""
+
+
+class ByAnchor(dict[Anchor, Evidence]):
+    """Evidence of several anchors, each apart."""
+
+    def of(self, anchor: Anchor) -> Evidence:
+        """The evidence of one anchor, which may be added to."""
+        known = self.get(anchor)
+        if known is None:
+            known = self[anchor] = Evidence()
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceChange:
+    """Rows that are to stand in place of others: where one is missing in `after`, it goes."""
+
+    before: ByAnchor
+    after: ByAnchor
+    values: Mapping[Key, str] = field(default_factory=dict)
+    """The normal forms of what is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRows:
+    """The evidence of one tenant."""
+
+    connection: Connection
+    tenant: str
+
+    async def like(self, wanted: ByAnchor) -> ByAnchor:
+        """The rows that stand where others are to be added."""
+        identifiers = [(anchor, key) for anchor, evidence in wanted.items() for key in evidence.seen]
+        pairs = [(anchor, *both) for anchor, evidence in wanted.items() for both in evidence.pairs]
+        logins = [(anchor, *login) for anchor, evidence in wanted.items() for login in evidence.logins]
+        return _by_anchor(
+            await self._fetch(_OF_ANCHORS_IDENTIFIERS, identifiers),
+            await self._fetch(_OF_ANCHORS_PAIRS, pairs),
+            await self._fetch(_OF_ANCHORS_LOGINS, logins),
+        )
+
+    async def whole(self, anchors: Collection[Anchor]) -> ByAnchor:
+        """All rows that were folded from some anchors."""
+        wanted = [(anchor,) for anchor in anchors]
+        return _by_anchor(
+            await self._fetch(_WHOLE_IDENTIFIERS, wanted),
+            await self._fetch(_WHOLE_PAIRS, wanted),
+            await self._fetch(_WHOLE_LOGINS, wanted),
+        )
+
+    async def pairs(self, wanted: Collection[Pair]) -> dict[Pair, Together]:
+        """What is known of some pairs."""
+        return _combined_pairs(await self._fetch(_PAIRS, wanted))
+
+    async def pairs_around(self, keys: Collection[Key]) -> dict[Pair, Together]:
+        """Every pair of some identifiers."""
+        return _combined_pairs(await self._fetch(_PAIRS_AROUND, [(key,) for key in keys]))
+
+    async def logins_at(self, places: Collection[tuple[Key, Span]]) -> dict[Login, Sight]:
+        """All logins within some sessions."""
+        return _combined_logins(await self._fetch(_LOGINS_AT, places))
+
+    async def logins_around(self, keys: Collection[Key]) -> dict[Login, Sight]:
+        """Every login of some identifiers, and all others within the sessions of those."""
+        return _combined_logins(await self._fetch(_LOGINS_AROUND, [(key,) for key in keys]))
+
+    async def replace(self, change: EvidenceChange) -> None:
+        """Put rows in place of others."""
+        await self._put(change)
+        await self._drop(change)
+
+    async def _put(self, change: EvidenceChange) -> None:
+        before, values = change.before, change.values
+        identifiers: list[tuple[Any, ...]] = []
+        pairs: list[tuple[Any, ...]] = []
+        logins: list[tuple[Any, ...]] = []
+        for anchor, after in change.after.items():
+            known = before.get(anchor) or Evidence()
+            identifiers += [
+                (anchor, key, seen.type, values[key], seen.recorded_at)
+                for key, seen in after.seen.items()
+                if known.seen.get(key) != seen
+            ]
+            pairs += [
+                (anchor, *both, pack_together(together))
+                for both, together in after.pairs.items()
+                if known.pairs.get(both) != together
+            ]
+            logins += [
+                (anchor, *login, pack_sight(sight))
+                for login, sight in after.logins.items()
+                if known.logins.get(login) != sight
+            ]
+        await self._execute(_PUT_IDENTIFIERS, sorted(identifiers))
+        await self._execute(_PUT_PAIRS, sorted(pairs))
+        await self._execute(_PUT_LOGINS, sorted(logins))
+
+    async def _drop(self, change: EvidenceChange) -> None:
+        identifiers: list[tuple[Any, ...]] = []
+        pairs: list[tuple[Any, ...]] = []
+        logins: list[tuple[Any, ...]] = []
+        for anchor, before in change.before.items():
+            left = change.after.get(anchor) or Evidence()
+            identifiers += [(anchor, key) for key in before.seen.keys() - left.seen.keys()]
+            pairs += [(anchor, *both) for both in before.pairs.keys() - left.pairs.keys()]
+            logins += [(anchor, *login) for login in before.logins.keys() - left.logins.keys()]
+        await self._execute(_DROP_IDENTIFIERS, identifiers)
+        await self._execute(_DROP_PAIRS, pairs)
+        await self._execute(_DROP_LOGINS, logins)
+
+    async def _fetch(self, query: str, rows: Collection[tuple[Any, ...]]) -> list[asyncpg.Record]:
+        if not rows:
+            return []
+        return await self.connection.fetch(query, self.tenant, *map(list, zip(*rows, strict=True)))
+
+    async def _execute(self, statement: str, rows: Collection[tuple[Any, ...]]) -> None:
+        if rows:
+            await self.connection.execute(statement, self.tenant, *map(list, zip(*rows, strict=True)))
+
+
+Rows = Iterable[asyncpg.Record]
+
+
+def _by_anchor(identifiers: Rows, pairs: Rows, logins: Rows) -> ByAnchor:
+    found = ByAnchor()
+    for anchor, key, type_, recorded_at in identifiers:
+        found.of(anchor).seen[key] = Seen(recorded_at, type_)
+    for anchor, a, b, together in pairs:
+        found.of(anchor).pairs[a, b] = unpack_together(together)
+    for anchor, key, session, account, sight in logins:
+        found.of(anchor).logins[key, session, account] = unpack_sight(sight)
+    return found
+
+
+def _combined_pairs(rows: Rows) -> dict[Pair, Together]:
+    """Of all anchors; a pair that was asked for from both ends comes twice, and counts once."""
+    known = {(anchor, a, b): together for anchor, a, b, together in rows}
+    found = Evidence()
+    for (_, a, b), together in known.items():
+        combine(found, Evidence(pairs={(a, b): unpack_together(together)}))
+    return found.pairs
+
+
+def _combined_logins(rows: Rows) -> dict[Login, Sight]:
+    found: dict[Login, Sight] = {}
+    for _, key, session, account, packed in rows:
+        sight = unpack_sight(packed)
+        found[key, session, account] = min(sight, found.get((key, session, account), sight))
+    return found
