@@ -16,8 +16,8 @@ _BY_SESSION: Final = 1
 _BY_IDENTIFIER: Final = 2
 
 
-class _Row(msgspec.Struct, frozen=True, gc=False, array_like=True, omit_defaults=True):
-    """`last` is left out where there was but one sight, proofs where there are none: so are most pairs."""
+class _Row(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """`last` is None where there was but one sight."""
 
     first: Sight
     count: int = 1

@@ -59,7 +59,7 @@ class WaitingRows:
         await self.connection.execute(_EVERYBODY_WAITS, self.tenant, cause, now)
 
     async def next(self, limit: int, *, oversized: bool) -> dict[Key, bytes]:
-        """Those that have waited longest, each with its cause: of those known to have large neighbourhoods, or others."""
+        """Those that have waited longest, each with its cause: with neighbourhoods known to be large, or others."""
         rows = await self.connection.fetch(_NEXT, self.tenant, oversized, limit)
         return {row["key"]: row["cause"] for row in rows}
 
