@@ -2,7 +2,19 @@
 
 import typer
 
-from libs.cli import collect, dead_letters, log, profile, projections, quarantine, retract, schema, stack, status
+from libs.cli import (
+    collect,
+    dead_letters,
+    identity,
+    log,
+    profile,
+    projections,
+    quarantine,
+    retract,
+    schema,
+    stack,
+    status,
+)
 
 
 def application() -> typer.Typer:
@@ -16,6 +28,7 @@ def application() -> typer.Typer:
     for single in (stack, status, collect, retract):
         single.add(app)
     app.add_typer(profile.COMMANDS.app, name="profile")
+    app.add_typer(identity.COMMANDS.app, name="identity")
     app.add_typer(schema.COMMANDS.app, name="schema")
     app.add_typer(quarantine.COMMANDS.app, name="quarantine")
     app.add_typer(log.COMMANDS.app, name="log")

@@ -59,6 +59,17 @@ def beside(identifier: bytes) -> Span:
     return identifier
 
 
+def begins_at(span: Span) -> Micros | None:
+    """When a span of an identifier that passed on begins; None for spans of other makes."""
+    time: Micros | None = _TIME.unpack(span)[0] if len(span) == _TIME.size else None
+    return time
+
+
+def is_session(span: Span) -> bool:
+    """Whether a span is that of a session."""
+    return len(span) == _SESSION_BYTES
+
+
 def span_of(cut: Cut | None, occurred_at: Micros, session: str, next_strongest: bytes | None) -> Span:
     """Which span of an anchor an interaction belongs to."""
     match cut:

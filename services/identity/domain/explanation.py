@@ -1,7 +1,7 @@
 """Why these are one person, and why those are not: in event ids."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -13,8 +13,8 @@ from services.identity.domain.following import BY_HAND, Followed
 from services.identity.domain.graph import NO_PROOF
 from services.identity.domain.naming import PersonId
 from services.identity.domain.refusal import Refusal
-from services.identity.domain.resolution import Resolution, resolve
-from services.identity.domain.standing import Case
+from services.identity.domain.resolution import NO_MARKS, Resolution, resolve
+from services.identity.domain.standing import Case, Mark
 
 Place = tuple[Key, Span]
 """An identifier and a span of it."""
@@ -51,11 +51,11 @@ class Apart(msgspec.Struct, frozen=True, gc=False):
 
 
 class Explanation:
-    """The reasons of one resolution; the case need hold no more than the neighbourhoods asked about."""
+    """The reasons of one resolution; `inside` and `given` are as in `resolve`, for a case of some neighbourhoods."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, inside: Collection[Key] | None = None, given: Mapping[Key, Mark] = NO_MARKS) -> None:
         followed: list[Followed] = []
-        self.found: Resolution = resolve(case, followed=followed)
+        self.found: Resolution = resolve(case, inside, given, followed)
         self._case = case
         self._steps: dict[Place, list[Step]] = {}
         for step in (*map(self._followed, followed), *self._lodged()):

@@ -117,6 +117,7 @@ class Resolution(_message.Message):
     STANDING_FIELD_NUMBER: _builtins.int
     CUT_FIELD_NUMBER: _builtins.int
     UNUSABLE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
     """The OneID, 32 hexadecimal digits; empty where the value can name nobody."""
     known: _builtins.bool
@@ -127,6 +128,8 @@ class Resolution(_message.Message):
     """Set where parts of it belong to others: the identifier's history was cut."""
     unusable: _builtins.str
     """Why the value can name nobody, such as PLACEHOLDER: in a batch, one bad value does not refuse the others."""
+    key: _builtins.str
+    """The identifier's own key, 32 hexadecimal digits; empty where the value can name nobody."""
     def __init__(
         self,
         *,
@@ -135,10 +138,11 @@ class Resolution(_message.Message):
         standing: _person_pb2.Standing.ValueType = ...,
         cut: _builtins.bool = ...,
         unusable: _builtins.str = ...,
+        key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cut", b"cut", "known", b"known", "person_id", b"person_id", "standing", b"standing", "unusable", b"unusable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cut", b"cut", "key", b"key", "known", b"known", "person_id", b"person_id", "standing", b"standing", "unusable", b"unusable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

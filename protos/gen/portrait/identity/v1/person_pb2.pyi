@@ -335,7 +335,7 @@ class Edge(_message.Message):
 
     @_builtins.property
     def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Sources that showed them together, sorted."""
+        """Sources of the first sighting, the last and those with proof, sorted."""
 
     @_builtins.property
     def first_seen_at(self) -> _timestamp_pb2.Timestamp:
