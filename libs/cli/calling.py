@@ -1,5 +1,6 @@
 """What every command is handed: a line to the service, and a way to show what it says."""
 
+import getpass
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -54,7 +55,7 @@ class Calling:
 
     async def ask(self, method: grpc.aio.UnaryUnaryMultiCallable[Q, A], request: Q, seconds: float | None = None) -> A:
         """Call a method. Errors: AioRpcError."""
-        return await method(request, metadata=metadata_for(self.tenant), timeout=seconds)
+        return await method(request, metadata=metadata_for(self.tenant, whoever()), timeout=seconds)
 
     async def stream(self, method: grpc.aio.UnaryStreamMultiCallable[Q, A], request: Q) -> AsyncIterator[A]:
         """Call a method that answers more than once. Errors: AioRpcError."""
@@ -85,6 +86,14 @@ class Calling:
         said = plain(data) if isinstance(data, Message) else data
         sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
         sys.stdout.flush()
+
+
+def whoever() -> str:
+    """Who sits at the command line, for the record of what they decide; metadata holds ASCII only."""
+    try:
+        return getpass.getuser().encode("ascii", "replace").decode()
+    except (OSError, KeyError):  # a user without a name, as in many containers
+        return ""
 
 
 def console(file: Any = None) -> Console:

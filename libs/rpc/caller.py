@@ -9,10 +9,14 @@ from libs.runtime.errors import PermissionDenied, Unauthenticated
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A tenant, or the platform itself (another service), which may see every tenant's data."""
+    """A tenant, or the platform itself (another service), which may see every tenant's data.
+
+    `name` is whoever calls on the tenant's behalf, for the record; empty where the credential does not tell.
+    """
 
     tenant: str | None
     platform: bool = False
+    name: str = ""
 
 
 _CALLER: Final[ContextVar[Caller]] = ContextVar("caller")

@@ -12,7 +12,7 @@ from typing import Any, Final
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
-from libs.rpc.credentials import TENANT_METADATA
+from libs.rpc.credentials import NAME_METADATA, TENANT_METADATA
 from libs.telemetry.traces import TRACEPARENT, traceparent_text
 
 SERVICE_CONFIG: Final = Path(__file__).with_name("service_config.json")
@@ -38,11 +38,12 @@ def channel(target: str, credentials: grpc.ChannelCredentials | None = None) -> 
     return grpc.aio.secure_channel(target, credentials, options=options)
 
 
-def metadata_for(tenant: str) -> tuple[tuple[str, str], ...]:
-    """What to send along with a call: on whose behalf (`*` as a service), and the trace it belongs to."""
+def metadata_for(tenant: str, name: str = "") -> tuple[tuple[str, str], ...]:
+    """What to send along with a call: on whose behalf (`*` as a service), who calls, and the trace it belongs to."""
     traceparent = traceparent_text()
     trace = ((TRACEPARENT, traceparent),) if traceparent else ()
-    return ((TENANT_METADATA, tenant), *trace)
+    named = ((NAME_METADATA, name),) if name else ()
+    return ((TENANT_METADATA, tenant), *named, *trace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from libs.runtime.errors import Unauthenticated
 
 TENANT_METADATA: Final = "portrait-tenant"
 PLATFORM: Final = "*"
+NAME_METADATA: Final = "portrait-caller"
+_LONGEST_NAME: Final = 128
 
 _LOOPBACK: Final = ("ipv4:127.", "ipv6:[::1]:", "ipv6:%5B::1%5D:", "unix:", "unix-abstract:")
 
@@ -23,7 +25,8 @@ class Authenticator(Protocol):
 
 
 class DevelopmentCredential:
-    """Believes the metadata `portrait-tenant`, and so only those on the same machine; `*` is another service.
+    """Believes the metadata `portrait-tenant`, and so only those on the same machine; `*` is another service. Who calls
+    is the metadata `portrait-caller`, at most 128 characters of it.
 
     Danger: whoever reaches the port may say who he is. A peer that is not on loopback or a Unix socket is refused.
     """
@@ -40,7 +43,7 @@ class DevelopmentCredential:
             return Caller(None, platform=True)
         if tenant not in self._tenants:
             raise Unauthenticated(f"metadata {TENANT_METADATA} names tenant {tenant!r}, which does not exist")
-        return Caller(tenant)
+        return Caller(tenant, name=(metadata_value(context, NAME_METADATA) or "")[:_LONGEST_NAME])
 
 
 def metadata_value(context: grpc.aio.ServicerContext[Any, Any], name: str) -> str | None:

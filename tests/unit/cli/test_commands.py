@@ -25,7 +25,7 @@ COMMANDS = dict(commands(typer.main.get_command(application())))
 def test_every_group_that_exists_is_there() -> None:
     assert {path[0] for path in COMMANDS} == {
         *("up", "down", "status", "collect", "retract"),
-        *("profile", "schema", "quarantine", "log", "projection", "dead-letter"),
+        *("profile", "identity", "schema", "quarantine", "log", "projection", "dead-letter"),
     }
 
 
@@ -58,6 +58,13 @@ def test_every_command_has_the_options_that_all_share(path: tuple[str, ...]) -> 
         (["retract"], "portrait: retract: say either --message-id or --import-id"),
         (["profile", "show", "anna"], "portrait: PERSON: 'anna' is neither"),
         (["profile", "show", "phone:1", "--at-least", "3"], "portrait: --at-least: '3' is not partition:position"),
+        (["identity", "resolve", "anna"], "portrait: IDENTIFIER: 'anna' is not type:value, such as phone:13800138000"),
+        (["identity", "resolve", "a:1", "b:2", "--at-least", "1:2"], "portrait: --at-least: goes with one identifier"),
+        (["identity", "explain", "anna"], "portrait: IDENTIFIER: 'anna' is neither a OneID"),
+        (["identity", "link", "a:1", "phone:"], "portrait: IDENTIFIER: 'phone:' is not type:value"),
+        (["identity", "watch", "--behind", "x"], "portrait: --behind: 'x' is not partition:position"),
+        (["identity", "preview", "nowhere.yaml"], "portrait: Invalid value for 'file'"),
+        (["identity", "person", "a:1", "--as-of", "soon"], "portrait: --as-of: 'soon' is not a time"),
         (["log", "read"], "portrait: PARTITION: name either a partition or a --key"),
         (["log", "read", "--key", "ff"], "portrait: --key: 'ff' is not 32 hexadecimal digits"),
         (["quarantine", "discard", "--because", "x"], "portrait: IDS: name ids, or a --reason"),
