@@ -2,12 +2,24 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+)
 
 from libs.eventlog.checkpoint import checkpoint_table
 from libs.eventlog.lease_store import lease_tables
 from libs.eventlog.tables import log_tables, projection_tables
 from libs.eventlog.version_tables import version_tables
+from libs.people.identity_tables import identity_tables
 
 metadata: Final = MetaData()
 
@@ -16,6 +28,34 @@ projection_tables(metadata, "portraits")
 version_tables(metadata)
 checkpoint_table(metadata)
 lease_tables(metadata)
+identity_tables(metadata)
+
+Table(
+    "cut_anchors",
+    metadata,
+    Column("projection", Text, primary_key=True),
+    Column("tenant", Text, primary_key=True),
+    Column("anchor", Uuid, primary_key=True),
+    Column("cut_version", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+)
+
+Table(
+    "span_states",
+    metadata,
+    Column("projection", Text, primary_key=True),
+    Column("tenant", Text, primary_key=True),
+    Column("anchor", Uuid, primary_key=True),
+    Column("span", LargeBinary, primary_key=True),
+    Column("state", LargeBinary, nullable=False),
+    ForeignKeyConstraint(
+        ["projection", "tenant", "anchor"],
+        ["cut_anchors.projection", "cut_anchors.tenant", "cut_anchors.anchor"],
+        name="span_states_of_anchor",
+        ondelete="CASCADE",
+    ),
+)
 
 Table(
     "schemas",

@@ -1,0 +1,87 @@
+"""What consumers of the identity log read in it: where identifiers belong, and how they are cut."""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from portrait.identity.v1 import events_pb2 as pb
+from portrait.log.v1 import event_pb2 as log_pb
+
+from libs.people.keys import KEY_BYTES
+from libs.people.spans import AtTimes, ByIdentifier, BySession, Cut, Span, own_id, since
+
+LOG: Final = "identity"
+MOVED: Final = "identifier_moved"
+CUT: Final = "anchor_cut"
+VERSION: Final = 1
+"""The newest form of their payloads that this release reads."""
+
+
+class Move(NamedTuple):
+    """A place belongs to a person; of one place the highest version stands."""
+
+    identifier: bytes
+    span: Span
+    person: bytes
+    version: int
+
+
+class CutMade(NamedTuple):
+    """An identifier falls into other spans; of one identifier the highest version stands. None: it is whole again."""
+
+    identifier: bytes
+    cut: Cut | None
+    version: int
+
+
+class News(NamedTuple):
+    """What some events of the identity log say about one tenant."""
+
+    moves: list[Move]
+    cuts: list[CutMade]
+
+
+def news_in(events: Iterable[log_pb.Event]) -> dict[str, News]:
+    """What concerns the map, by tenant; the other events of the log are for people and for other readers.
+
+    Raises `DecodeError` of protobuf for what can't be read, and `ValueError` for what only a newer release can.
+    """
+    news: dict[str, News] = {}
+    for event in events:
+        if event.type == MOVED:
+            said = pb.Moved.FromString(event.payload)
+            _of(news, event).moves.append(Move(event.key, said.span, said.to_person, said.version))
+        elif event.type == CUT:
+            _of(news, event).cuts.append(_cut(event))
+    return news
+
+
+def places_begun(cut: CutMade) -> list[Move]:
+    """The spans that a cut at times makes, each its own person until it is moved.
+
+    They must be known before that, for their ids do not say whose spans they are.
+    """
+    times = cut.cut.times if isinstance(cut.cut, AtTimes) else ()
+    return [Move(cut.identifier, since(time), own_id(cut.identifier, since(time)), 0) for time in times]
+
+
+def _of(news: dict[str, News], event: log_pb.Event) -> News:
+    if event.version > VERSION:
+        raise ValueError(f"{event.type} has version {event.version}; this release knows up to {VERSION}")
+    if len(event.key) != KEY_BYTES:
+        raise ValueError(f"{event.type} is filed under {len(event.key)} bytes, which are no identifier")
+    return news.setdefault(event.tenant, News([], []))
+
+
+def _cut(event: log_pb.Event) -> CutMade:
+    said = pb.AnchorCut.FromString(event.payload)
+    cut: Cut | None
+    match said.WhichOneof("cut"):
+        case None:
+            cut = None
+        case "by_session":
+            cut = BySession()
+        case "by_identifier":
+            cut = ByIdentifier()
+        case "at_times":
+            cut = AtTimes(tuple(said.at_times.times_micros))
+    return CutMade(event.key, cut, said.version)
