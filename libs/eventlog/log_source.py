@@ -1,7 +1,7 @@
 """Another service's log over gRPC: where a consumer reads what the broker did not bring."""
 
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import grpc
 from portrait.log.v1 import log_service_pb2 as pb
@@ -16,6 +16,13 @@ _HEADS_SECONDS: Final = 5.0
 _READ_SECONDS: Final = 300.0
 
 
+class Standing(NamedTuple):
+    """The heads of a service's log, and the positions that the service has consumed of others, by log."""
+
+    heads: dict[int, int]
+    consumed: dict[str, dict[int, int]]
+
+
 class GrpcLogSource:
     """Reads the log of the service at the other end of a channel; raises `Unavailable` while it does not answer."""
 
@@ -25,13 +32,18 @@ class GrpcLogSource:
 
     async def heads(self) -> dict[int, int]:
         """See `LogSource.heads`."""
+        return (await self.standing()).heads
+
+    async def standing(self) -> Standing:
+        """How far the service at the other end is, all of one moment: the heads hold what came of what it consumed."""
         try:
-            heads = await self._stub.GetHeads(
+            answer = await self._stub.GetHeads(
                 pb.GetHeadsRequest(), metadata=metadata_for(PLATFORM), timeout=_HEADS_SECONDS
             )
         except grpc.aio.AioRpcError as error:
             raise self._unavailable(error) from error
-        return {head.partition: head.position for head in heads.heads}
+        consumed = {one.log: {at.partition: at.position for at in one.positions} for one in answer.consumed}
+        return Standing({head.partition: head.position for head in answer.heads}, consumed)
 
     async def read(self, partition: int, after: int) -> AsyncIterator[Batch]:
         """See `LogSource.read`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, Generic, Protocol, TypeVar
 
 import asyncpg
@@ -205,6 +206,16 @@ class VersionMenders(Generic[State]):
         for one in self.living.living:
             letters = PostgresDeadLetters(self.pool, one.version.name, self.log_of.name, self.clock)
             yield LazyMender(self.log_of, self.pool, letters, one.compactor, self.clock, self.living.request)
+
+
+@dataclass(frozen=True, slots=True)
+class Menders:
+    """The menders of several projections, as they are at the moment."""
+
+    each: Sequence[Iterable[Mender]]
+
+    def __iter__(self) -> Iterator[Mender]:
+        return chain.from_iterable(self.each)
 
 
 async def letter_to_drop(letters: DeadLetters[ConnectionT], connection: ConnectionT, dropping: Dropping) -> Letter:

@@ -25,21 +25,23 @@ class Watch:
     _positions: dict[int, int] | None = field(default=None, init=False)
 
     @asynccontextmanager
-    async def changes(self, key: KeyOfTenant) -> AsyncIterator[asyncio.Event]:
-        """An event that is set whenever the key changes; the watcher clears it before it looks."""
+    async def changes(self, *keys: KeyOfTenant) -> AsyncIterator[asyncio.Event]:
+        """An event that is set whenever one of the keys changes; the watcher clears it before it looks."""
         if self._positions is None:
             heads = await self.log.heads()
             if self._positions is None:  # else a watcher came meanwhile, and must not miss what lies before these heads
                 self._positions = heads
         changed = asyncio.Event()
-        self._watchers.setdefault(key, set()).add(changed)
+        for key in keys:
+            self._watchers.setdefault(key, set()).add(changed)
         self._watched.set()
         try:
             yield changed
         finally:
-            self._watchers[key].discard(changed)
-            if not self._watchers[key]:
-                del self._watchers[key]
+            for key in keys:
+                self._watchers[key].discard(changed)
+                if not self._watchers[key]:
+                    del self._watchers[key]
             if not self._watchers:
                 self._watched.clear()
                 self._positions = None

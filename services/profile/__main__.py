@@ -4,22 +4,29 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from socket import gethostname
+from typing import NamedTuple
+
+import asyncpg
 
 from libs.eventlog.append import Appender
 from libs.eventlog.archive import Archive
 from libs.eventlog.archiver import Archiver
+from libs.eventlog.barrier import Barrier
 from libs.eventlog.blanking import Blanking
-from libs.eventlog.checkpoint import PostgresSavedPositions
+from libs.eventlog.checkpoint import PostgresSavedPositions, consumed
 from libs.eventlog.compaction import Compactor
-from libs.eventlog.database import open_pool
+from libs.eventlog.consumer import Consumer
+from libs.eventlog.database import Connection, open_pool
 from libs.eventlog.horizons import PostgresHorizons
 from libs.eventlog.jetstream import Broker
 from libs.eventlog.lazy import LazyReader
 from libs.eventlog.lease_store import PostgresLeases
 from libs.eventlog.leases import Leases
 from libs.eventlog.living import LivingProjection
-from libs.eventlog.mending import VersionMenders
+from libs.eventlog.log_source import GrpcLogSource
+from libs.eventlog.mending import ConsumerMender, Mender, Menders, VersionMenders
 from libs.eventlog.migrations import migrate
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.projection import LazyProjection
@@ -31,16 +38,20 @@ from libs.eventlog.rebuilds import PostgresRebuilds
 from libs.eventlog.relay import Relay
 from libs.eventlog.service import Standing, log_services, standing_of
 from libs.eventlog.silence import end_silent_appends
+from libs.eventlog.snapshots import KeyOfTenant
 from libs.eventlog.upkeep import Upkeep
-from libs.eventlog.versions import PostgresVersions
+from libs.eventlog.versions import PostgresVersions, VersionedProjection
 from libs.eventlog.watch import Watch
 from libs.people.anchor import Anchoring
 from libs.people.identifiers import DEFAULT_RULES
+from libs.people.identity_events import LOG as IDENTITY
 from libs.people.keys import Keyring
 from libs.people.normalise import region_of
+from libs.people.postgres_identity_map import PostgresIdentityMap
+from libs.rpc.client import channel
 from libs.rpc.credentials import DevelopmentCredential
 from libs.rpc.server import serve
-from libs.runtime.clock import SystemClock
+from libs.runtime.clock import Clock, SystemClock
 from libs.runtime.lifecycle import Lifecycle, run
 from libs.runtime.settings import describe, settings_or_exit
 from libs.runtime.tenants import Tenants
@@ -50,16 +61,108 @@ from libs.telemetry.traces import Traces
 from services.profile.api import HAND_VALIDATED, profile_services
 from services.profile.clocks import TenantClocks
 from services.profile.domain.portrait import Portrait
+from services.profile.following import MAP, Following, folding, standing_of_map
 from services.profile.handlers import Collecting, Mending, Retracting
 from services.profile.migrations import SCRIPTS
 from services.profile.projections import PORTRAITS, portraits
 from services.profile.quarantine import QuarantineStore
-from services.profile.queries import People, Portraits
+from services.profile.queries.moments import Reaching
+from services.profile.queries.names import People
+from services.profile.queries.portraits import Portraits
+from services.profile.queries.watching import Regrouping, Watching
 from services.profile.rebuilding import LOG, reader_of, rebuild, run_named, worker
 from services.profile.schemas import Schemas
 from services.profile.settings import ProfileSettings
+from services.profile.spans.keeper import SpanKeeper
+from services.profile.spans.placing import Placing
+from services.profile.spans.reader import SpanReader
+from services.profile.spans.store import SpanStore
 
 WATCHING = "/portrait.profile.v1.Profiles/WatchProfile"
+
+
+class Parts(NamedTuple):
+    """What the others are built on."""
+
+    settings: ProfileSettings
+    pool: asyncpg.Pool
+    by_key: asyncpg.Pool
+    log: PostgresLog
+    broker: Broker
+    clock: Clock
+    metrics: Metrics
+    traces: Traces
+
+
+class Mapped(NamedTuple):
+    """What follows the identity service."""
+
+    consumer: Consumer[Connection]
+    menders: Sequence[Mender]
+    barrier: Barrier
+    regrouping: Regrouping
+
+
+def kept_up(
+    parts: Parts, declared: VersionedProjection[Portrait], archive: Archive, watch: Watch
+) -> LivingProjection[Portrait]:
+    """The portraits, in every version that there is."""
+    settings, pool, by_key, log, _, clock, metrics, _ = parts
+
+    def opened(projection: LazyProjection[Portrait]) -> tuple[LazyReader[Portrait], Compactor[Portrait]]:
+        reader = reader_of(projection, by_key, log)
+        horizons = PostgresHorizons(pool, projection.name, projection.snapshots, archive=archive)
+        compactor = Compactor(reader, horizons, metrics, settings.tail_events, settings.parked_keys)
+        reader.listeners.append(compactor.remember)
+        return reader, compactor
+
+    return LivingProjection(declared, PostgresVersions(pool, PORTRAITS, PORTRAITS, clock), opened, watch.wake_all)
+
+
+async def follow(life: Lifecycle, parts: Parts, keeper: SpanKeeper) -> Mapped | None:
+    """Keep the map of who is who, if there is an identity service; without one, every anchor is a person."""
+    settings, pool, by_key, log, broker, clock, metrics, traces = parts
+    if settings.identity is None:
+        return None
+    source = GrpcLogSource(await life.start(channel(settings.identity)), IDENTITY)
+    learning = folding(pool, Following(keeper.map, keeper.request), log, clock, settings.parked_keys)
+    held = Leases(
+        PostgresLeases(pool),
+        f"{MAP}:{IDENTITY}",
+        settings.identity_partitions,
+        metrics,
+        seconds=settings.lease_seconds,
+    )
+    consumer = Consumer(learning, held, broker=broker, source=source, metrics=metrics, traces=traces)
+    regrouping = Regrouping(by_key, keeper.map)
+    life.background("identity leases", held.run())
+    life.background("identity map", consumer.run())
+    life.background("regrouping", regrouping.run())
+    life.background("spans", keeper.run())
+    return Mapped(consumer, [ConsumerMender(learning)], Barrier(pool, LOG, IDENTITY, source), regrouping)
+
+
+def keep_in_shape(
+    life: Lifecycle,
+    parts: Parts,
+    ranges: Ranges,
+    archive: Archive,
+    living: LivingProjection[Portrait],
+    keeper: SpanKeeper,
+) -> None:
+    """Do in the background what the log needs now and then."""
+    settings, pool, _, log, _, clock, metrics, _ = parts
+
+    async def forget(keys: Sequence[KeyOfTenant]) -> None:
+        await living.forget(keys)
+        await keeper.forget(keys)
+
+    life.background("silence", end_silent_appends(pool))
+    blanking = Blanking(log, pool, archive, clock, forget)
+    life.background("upkeep", Upkeep(pool, ranges, clock, settings.message_id_days, metrics, blanking).run())
+    if settings.archive is not None:
+        archiver = Archiver(LOG, pool, archive, clock, metrics, settings.archive_days, [PORTRAITS])
+        life.background("archiver", archiver.run())
 
 
 async def live(life: Lifecycle, settings: ProfileSettings) -> None:
@@ -74,6 +177,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     archive = Archive(pool, settings.archive)
     await archive.check()
     log = PostgresLog(LOG, settings.partitions, pool, clock, ranges, archive)
+    broker = await life.start(Broker(settings.nats_url, name="profile-relay"))
     clocks = TenantClocks(pool, tenants, clock)
     schemas = Schemas(pool, log, tenants, clock, metrics)
     for tenant in tenants:  # before the first interaction: what it is read by is stamped on it for ever
@@ -82,16 +186,13 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
         tenant.id: Anchoring(DEFAULT_RULES, Keyring(tenant.secret), region_of(tenant.locale)) for tenant in tenants
     }
     declared, watch = portraits(tenants, schemas), Watch(log)
+    spans = SpanReader(log, SpanStore(by_key), Placing(anchorings))
 
-    def opened(projection: LazyProjection[Portrait]) -> tuple[LazyReader[Portrait], Compactor[Portrait]]:
-        reader = reader_of(projection, by_key, log)
-        horizons = PostgresHorizons(pool, projection.name, projection.snapshots, archive=archive)
-        compactor = Compactor(reader, horizons, metrics, settings.tail_events, settings.parked_keys)
-        reader.listeners.append(compactor.remember)
-        return reader, compactor
-
-    living = LivingProjection(declared, PostgresVersions(pool, PORTRAITS, PORTRAITS, clock), opened, watch.wake_all)
+    parts = Parts(settings, pool, by_key, log, broker, clock, metrics, traces)
+    living = kept_up(parts, declared, archive, watch)
     await living.begin()
+    keeper = SpanKeeper(spans, living, PostgresIdentityMap(by_key), metrics)
+    spans.listeners.append(keeper.request)
     rebuilds = PostgresRebuilds(pool, PORTRAITS, PORTRAITS, clock)
     rebuilding = RebuildRunner(rebuilds, worker, living.knows, f"{gethostname()}:{os.getpid()}", metrics)
     recorded = asyncio.Event()
@@ -99,12 +200,14 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     appender.listeners += [living.count, lambda _, __: recorded.set()]
     quarantine = QuarantineStore(pool)
     collecting = Collecting(tenants, schemas, appender, quarantine, clock, clocks, metrics, anchorings)
-    broker = await life.start(Broker(settings.nats_url, name="profile-relay"))
     leases = Leases(PostgresLeases(pool), f"relay:{LOG}", log.partitions, metrics, seconds=settings.lease_seconds)
     relay = Relay(log, broker, PostgresSavedPositions(pool, LOG), metrics, traces, partitions=leases, wake=recorded)
 
+    mapped = await follow(life, parts, keeper)
+    people = Portraits(log, living, spans, Reaching(log, mapped and mapped.barrier), mapped and keeper.map)
+
     async def standings() -> Sequence[Standing]:
-        return [await standing_of(living, LOG)]
+        return [await standing_of(living, LOG), *([standing_of_map(mapped.consumer)] if mapped else [])]
 
     life.background("appender", appender.run())
     life.background("portraits", living.run())
@@ -113,12 +216,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     life.background("leases", leases.run())  # before whoever works under them, so that they are given back after
     life.background("relay", relay.run())
     life.background("watch", watch.run())
-    life.background("silence", end_silent_appends(pool))
-    blanking = Blanking(log, pool, archive, clock, living.forget)
-    life.background("upkeep", Upkeep(pool, ranges, clock, settings.message_id_days, metrics, blanking).run())
-    if settings.archive is not None:
-        archiver = Archiver(LOG, pool, archive, clock, metrics, settings.archive_days, [PORTRAITS])
-        life.background("archiver", archiver.run())
+    keep_in_shape(life, parts, ranges, archive, living, keeper)
     server = await life.start(
         serve(
             [
@@ -128,7 +226,8 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
                     Mending(collecting, quarantine, clock),
                     quarantine,
                     schemas,
-                    Portraits(log, living, watch),
+                    people,
+                    Watching(people, watch, mapped and mapped.regrouping),
                     People(anchorings),
                     tenants,
                     clocks,
@@ -137,7 +236,8 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
                     log,
                     pool,
                     standings,
-                    menders=VersionMenders(living, log, pool, clock),
+                    partial(consumed, pool),
+                    menders=Menders([VersionMenders(living, log, pool, clock), mapped.menders if mapped else []]),
                     rebuildable=[Rebuildable(living, rebuilds)],
                 ),
             ],

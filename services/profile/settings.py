@@ -31,6 +31,10 @@ class ProfileSettings(ServiceSettings):
     tail_events: int = Field(
         default=16, ge=1, description="unfolded interactions of an anchor that make a new snapshot of its portrait due"
     )
+    identity: str | None = Field(
+        default=None, description="host:port of the identity service; unset: every anchor is a person of its own"
+    )
+    identity_partitions: int = Field(default=8, ge=1, le=1024, description="partitions of the identity log")
     database_connections: int = Field(
         default=8, ge=3, description="connections to the database at the most, for portraits and for all else each"
     )

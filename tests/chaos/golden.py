@@ -3,7 +3,6 @@
 from functools import cache
 from typing import Any, Final, cast
 
-from portrait.log.v1 import event_pb2 as log_pb
 from portrait.profile.v1 import profiles_service_pb2 as pb
 
 from libs.eventlog.event import Recorded, partition_of
@@ -21,7 +20,7 @@ from services.profile.domain.portrait import Portrait
 from services.profile.domain.schema_history import SchemaHistory
 from services.profile.domain.view import view
 from services.profile.projections import PORTRAITS, portraits
-from services.profile.queries import People
+from services.profile.queries.names import People
 from services.profile.schemas import Schemas
 from tests.chaos.load import TENANT
 
@@ -66,8 +65,8 @@ def profile_of(key: bytes, events: list[Recorded]) -> pb.Profile:
             tenant.source_ranks,
             lambda type_, value: people.normal(TENANT, type_, value),
         )
-        position = log_pb.Position(partition=partition_of(key, PARTITIONS), position=folded.position)
-        show(wire, seen, calendar, contains=position, parked_at=None)
+        contains = {partition_of(key, PARTITIONS): folded.position}
+        show(wire, seen, calendar, contains=contains, parked_at=None, anchors=[key])
     return wire
 
 

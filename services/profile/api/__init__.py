@@ -18,7 +18,9 @@ from services.profile.api.schemas import SchemasService
 from services.profile.clocks import TenantClocks
 from services.profile.handlers import Collecting, Mending, Retracting
 from services.profile.quarantine import QuarantineStore
-from services.profile.queries import People, Portraits
+from services.profile.queries.names import People
+from services.profile.queries.portraits import Portraits
+from services.profile.queries.watching import Watching
 from services.profile.schemas import Schemas
 
 __all__ = ["HAND_VALIDATED", "profile_services"]
@@ -31,6 +33,7 @@ def profile_services(
     quarantine: QuarantineStore,
     schemas: Schemas,
     portraits: Portraits,
+    watching: Watching,
     people: People,
     tenants: Tenants,
     clocks: TenantClocks,
@@ -45,7 +48,7 @@ def profile_services(
         Service(
             profiles_pb.DESCRIPTOR.services_by_name["Profiles"],
             profiles_rpc.add_ProfilesServicer_to_server,
-            ProfilesService(portraits, people, tenants, clocks),
+            ProfilesService(portraits, watching, people, tenants, clocks),
         ),
         Service(
             schemas_pb.DESCRIPTOR.services_by_name["Schemas"],

@@ -1,6 +1,6 @@
 """Portraits and timelines on the wire."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,10 +30,11 @@ def show(
     view: PortraitView,
     calendar: Calendar,
     *,
-    contains: log_pb.Position,
-    parked_at: log_pb.Position | None,
+    contains: Mapping[int, int],
+    parked_at: tuple[int, int] | None,
+    anchors: Iterable[bytes],
 ) -> None:
-    """Fill an empty profile with a portrait.
+    """Fill an empty profile with a portrait; `contains` has a position of the log by partition.
 
     Parts are filled where they stand, field by field: making them first and copying them in takes three to four times
     as long, and handing their fields to `add` a fifth longer.
@@ -43,9 +44,7 @@ def show(
         tell_time(wire.first_seen_at, view.first_seen_at)
     if view.last_seen_at is not None:
         tell_time(wire.last_seen_at, view.last_seen_at)
-    wire.contains.append(contains)
-    if parked_at is not None:
-        wire.parked_at.CopyFrom(parked_at)
+    _tell_places(wire, contains, parked_at, anchors)
     for name, trait in view.traits.items():
         _tell_trait(wire.traits[name], trait)
     for identifier in view.identifiers:
@@ -81,6 +80,16 @@ def entry(recorded: Recorded, partition: int) -> pb.TimelineEntry:
         properties=_struct((said.properties or {}).items()),
         position=log_pb.Position(partition=partition, position=recorded.position),
     )
+
+
+def _tell_places(
+    wire: pb.Profile, contains: Mapping[int, int], parked_at: tuple[int, int] | None, anchors: Iterable[bytes]
+) -> None:
+    for partition, position in sorted(contains.items()):
+        wire.contains.add(partition=partition, position=position)
+    if parked_at is not None:
+        wire.parked_at.partition, wire.parked_at.position = parked_at
+    wire.anchors.extend([anchor.hex() for anchor in anchors])
 
 
 def _tell_affinities(wire: pb.Profile, view: PortraitView, calendar: Calendar) -> None:

@@ -38,7 +38,6 @@ Table(
     Column("anchor", Uuid, primary_key=True),
     Column("cut_version", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
-    Column("recorded_at", BigInteger, nullable=False),
 )
 
 Table(

@@ -36,7 +36,6 @@ def upgrade() -> None:
         sa.Column("anchor", uuid, primary_key=True),
         sa.Column("cut_version", big, nullable=False),
         sa.Column("position", big, nullable=False),
-        sa.Column("recorded_at", big, nullable=False),
     )
     op.create_table(
         "span_states",

@@ -32,10 +32,10 @@ class PersonReference(_message.Message):
     PERSON_ID_FIELD_NUMBER: _builtins.int
     IDENTIFIER_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
-    """The person's id, 32 hexadecimal digits."""
+    """The person's OneID, present or former, 32 hexadecimal digits."""
     @_builtins.property
     def identifier(self) -> _interaction_pb2.Identifier:
-        """Any identifier of the person."""
+        """Any identifier of the person; of one that passed on, whoever has it (at `as_of`, where that is asked for)."""
 
     def __init__(
         self,
@@ -341,7 +341,7 @@ Global___WatchProfileResponse: _TypeAlias = WatchProfileResponse  # noqa: Y015
 
 @_typing.final
 class Profile(_message.Message):
-    """Everything known of one person. Maps and lists are sorted, strongest or newest first, where that says something."""
+    """Everything known of one person, under whichever identifiers it was filed. Maps and lists are sorted, strongest or newest first, where that says something."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -422,8 +422,9 @@ class Profile(_message.Message):
     LAST_SEEN_AT_FIELD_NUMBER: _builtins.int
     CONTAINS_FIELD_NUMBER: _builtins.int
     PARKED_AT_FIELD_NUMBER: _builtins.int
+    ANCHORS_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
-    """32 hexadecimal digits."""
+    """The OneID, 32 hexadecimal digits."""
     interactions: _builtins.int
     """Interactions folded into the portrait."""
     @_builtins.property
@@ -474,6 +475,10 @@ class Profile(_message.Message):
     def parked_at(self) -> _event_pb2.Position:
         """Set where an event could not be folded: the portrait stands still before it until the event is mended."""
 
+    @_builtins.property
+    def anchors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of the anchors whose interactions the portrait holds, 32 hexadecimal digits each; of one that is cut, a part."""
+
     def __init__(
         self,
         *,
@@ -491,10 +496,11 @@ class Profile(_message.Message):
         last_seen_at: _timestamp_pb2.Timestamp | None = ...,
         contains: _abc.Iterable[_event_pb2.Position] | None = ...,
         parked_at: _event_pb2.Position | None = ...,
+        anchors: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_seen_at", b"first_seen_at", "last_seen_at", b"last_seen_at", "parked_at", b"parked_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_hours", b"active_hours", "activity", b"activity", "affinities", b"affinities", "consents", b"consents", "contains", b"contains", "first_seen_at", b"first_seen_at", "identifiers", b"identifiers", "interactions", b"interactions", "last_seen_at", b"last_seen_at", "parked_at", b"parked_at", "person_id", b"person_id", "recent", b"recent", "spending", b"spending", "traits", b"traits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_hours", b"active_hours", "activity", b"activity", "affinities", b"affinities", "anchors", b"anchors", "consents", b"consents", "contains", b"contains", "first_seen_at", b"first_seen_at", "identifiers", b"identifiers", "interactions", b"interactions", "last_seen_at", b"last_seen_at", "parked_at", b"parked_at", "person_id", b"person_id", "recent", b"recent", "spending", b"spending", "traits", b"traits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,55 @@
+"""Which span of its anchor an interaction belongs to."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from libs.eventlog.event import Recorded
+from libs.eventlog.projection import BLANKED, RETRACTED
+from libs.people.anchor import Anchoring
+from libs.people.interaction import Told, read_told
+from libs.people.spans import WHOLE, AtTimes, ByIdentifier, Cut, Span, span_of
+from services.profile.projections import INTERACTION_RECORDED
+
+_NOTHING = Told()
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Places the interactions of each tenant."""
+
+    anchorings: Mapping[str, Anchoring]
+
+    def span(self, cut: Cut, recorded: Recorded) -> Span:
+        """The span of an interaction; what can't be read lies in none, and fails where it is folded."""
+        event = recorded.event
+        if isinstance(cut, AtTimes):
+            return span_of(cut, event.occurred_at_micros, "", None)
+        try:
+            told = read_told(event.payload)
+        except msgspec.DecodeError:
+            told = _NOTHING
+        beside = self._next_strongest(told, event.tenant, event.key) if isinstance(cut, ByIdentifier) else None
+        return span_of(cut, event.occurred_at_micros, told.session, beside)
+
+    def parted(self, cut: Cut, events: Iterable[Recorded]) -> dict[Span, list[Recorded]]:
+        """The events of an anchor by span, in order; those that take others back are in each."""
+        spans: dict[Span, list[Recorded]] = {WHOLE: []}
+        undoing: list[Recorded] = []
+        for recorded in events:
+            if recorded.event.type in {RETRACTED, BLANKED}:
+                undoing.append(recorded)
+            elif recorded.event.type == INTERACTION_RECORDED and recorded.event.payload:
+                spans.setdefault(self.span(cut, recorded), []).append(recorded)
+        if undoing:
+            for span, those in spans.items():
+                spans[span] = sorted([*those, *undoing], key=lambda one: one.position)
+        return spans
+
+    def _next_strongest(self, told: Told, tenant: str, anchor: bytes) -> bytes | None:
+        anchoring = self.anchorings[tenant]
+        identified, _ = anchoring.identify(told.claims())
+        others = [one for one in identified if one.key != anchor and one.type.kind == "person"]
+        strongest = anchoring.anchor(others)
+        return strongest.key if strongest else None
