@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from libs.people.spans import WHOLE, AtTimes, Cut, Span, begin_of, span_of
+from libs.people.spans import WHOLE, AtTimes, Cut, Span, begins_at, span_of
 from libs.runtime.clock import Micros
 
 
@@ -47,7 +47,7 @@ def span_meant(name: Name, span: Span, cut: Cut | None) -> Span:
         return span_of(cut, name.at, "", None) if isinstance(cut, AtTimes) else WHOLE
     if span == WHOLE or cut is None:
         return WHOLE
-    begin = begin_of(span)
+    begin = begins_at(span)
     if isinstance(cut, AtTimes):
         return WHOLE if begin is None else span_of(cut, begin, "", None)
     return WHOLE if begin is not None else span

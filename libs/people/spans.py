@@ -86,11 +86,6 @@ def span_of(cut: Cut | None, occurred_at: Micros, session: str, next_strongest: 
             assert_never(cut)
 
 
-def begin_of(span: Span) -> Micros | None:
-    """When a span begins; None for one of another make."""
-    return int(_TIME.unpack(span)[0]) if len(span) == _TIME.size else None
-
-
 def own_id(identifier: bytes, span: Span = WHOLE) -> bytes:
     """The id of the person that a span is while it belongs to nobody else; an uncut identifier's is its key."""
     if span == WHOLE:

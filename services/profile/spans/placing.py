@@ -8,11 +8,11 @@ import msgspec
 from libs.eventlog.event import Recorded
 from libs.eventlog.projection import BLANKED, RETRACTED
 from libs.people.anchor import Anchoring
-from libs.people.interaction import Told, read_told
+from libs.people.said import Said, read_said
 from libs.people.spans import WHOLE, AtTimes, ByIdentifier, Cut, Span, span_of
 from services.profile.projections import INTERACTION_RECORDED
 
-_NOTHING = Told()
+_NOTHING = Said()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,11 @@ class Placing:
         if isinstance(cut, AtTimes):
             return span_of(cut, event.occurred_at_micros, "", None)
         try:
-            told = read_told(event.payload)
+            said = read_said(event.payload)
         except msgspec.DecodeError:
-            told = _NOTHING
-        beside = self._next_strongest(told, event.tenant, event.key) if isinstance(cut, ByIdentifier) else None
-        return span_of(cut, event.occurred_at_micros, told.session, beside)
+            said = _NOTHING
+        beside = self._next_strongest(said, event.tenant, event.key) if isinstance(cut, ByIdentifier) else None
+        return span_of(cut, event.occurred_at_micros, said.session, beside)
 
     def parted(self, cut: Cut, events: Iterable[Recorded]) -> dict[Span, list[Recorded]]:
         """The events of an anchor by span, in order; those that take others back are in each."""
@@ -47,9 +47,9 @@ class Placing:
                 spans[span] = sorted([*those, *undoing], key=lambda one: one.position)
         return spans
 
-    def _next_strongest(self, told: Told, tenant: str, anchor: bytes) -> bytes | None:
+    def _next_strongest(self, said: Said, tenant: str, anchor: bytes) -> bytes | None:
         anchoring = self.anchorings[tenant]
-        identified, _ = anchoring.identify(told.claims())
+        identified, _ = anchoring.identify(said.claims())
         others = [one for one in identified if one.key != anchor and one.type.kind == "person"]
         strongest = anchoring.anchor(others)
         return strongest.key if strongest else None
