@@ -11,7 +11,7 @@ from portrait.log.v1 import log_service_pb2 as log_pb
 from portrait.log.v1 import log_service_pb2_grpc as log_rpc
 
 from libs.eventlog.memory import MemoryLog
-from libs.eventlog.service import LogService, consumes_nothing
+from libs.eventlog.service import Consumed, LogService, consumes_nothing
 from libs.rpc.credentials import DevelopmentCredential
 from libs.rpc.server import Service, serve
 from libs.telemetry.metrics import Metrics
@@ -22,9 +22,9 @@ LEASE_SECONDS = 0.6  # so short that somebody is at work when the next one is ki
 
 
 @asynccontextmanager
-async def owner_of(log: MemoryLog) -> AsyncIterator[str]:
+async def owner_of(log: MemoryLog, consumed: Consumed = consumes_nothing) -> AsyncIterator[str]:
     """The address of a service that owns the log."""
-    service = LogService(log, consumes_nothing)
+    service = LogService(log, consumed)
     async with serve(
         [Service(log_pb.DESCRIPTOR.services_by_name["Log"], log_rpc.add_LogServicer_to_server, service)],
         host="127.0.0.1",
