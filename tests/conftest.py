@@ -4,7 +4,12 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.support.servers", "tests.support.logs", "tests.support.profile"]
+pytest_plugins = [
+    "tests.support.servers",
+    "tests.support.logs",
+    "tests.support.profile",
+    "tests.support.identity_tables",
+]
 
 # Real servers share the machine: an example that is slow once says nothing.
 settings.register_profile("default", deadline=None, print_blob=True)

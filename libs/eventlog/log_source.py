@@ -7,7 +7,7 @@ import grpc
 from portrait.log.v1 import log_service_pb2 as pb
 from portrait.log.v1 import log_service_pb2_grpc as rpc
 
-from libs.eventlog.event import Batch
+from libs.eventlog.event import Batch, Recorded
 from libs.rpc.client import metadata_for
 from libs.rpc.credentials import PLATFORM
 from libs.runtime.errors import Unavailable
@@ -58,6 +58,19 @@ class GrpcLogSource:
                     list(batch.recorded_at_micros),
                     [event.SerializeToString() for event in batch.events],
                 )
+        except grpc.aio.AioRpcError as error:
+            raise self._unavailable(error) from error
+        finally:
+            call.cancel()
+
+    async def read_key(self, tenant: str, key: bytes) -> AsyncIterator[list[Recorded]]:
+        """Every event of a tenant's key in order, page by page."""
+        request = pb.ReadKeyRequest(key=key)
+        call = self._stub.ReadKey(request, metadata=metadata_for(tenant), timeout=_READ_SECONDS)
+        try:
+            async for response in call:
+                batch = response.batch
+                yield list(map(Recorded, batch.positions, batch.recorded_at_micros, batch.events))
         except grpc.aio.AioRpcError as error:
             raise self._unavailable(error) from error
         finally:

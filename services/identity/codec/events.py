@@ -1,14 +1,15 @@
 """What the identity log holds, to and from protobuf."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from typing import Final, assert_never
+from typing import Final, NamedTuple, Self, assert_never
 
 from portrait.identity.v1 import events_pb2 as pb
 from portrait.log.v1 import event_pb2 as log_pb
 
-from libs.eventlog.event import Recorded
+from libs.eventlog.event import Envelope, NewEvent, Recorded
 from libs.people.spans import WHOLE, AtTimes, ByIdentifier, BySession, Cut
+from libs.runtime.clock import Micros
 from services.identity.domain.changes import AnchorCut, IdentifierMoved, IdentityChange, PersonsMerged, PersonsSplit
 from services.identity.domain.decisions import (
     Allowed,
@@ -93,6 +94,40 @@ def id_of(said: IdentityChange, generation: bytes) -> bytes:
         case _:
             assert_never(said)
     return blake2b(said.cause + place, digest_size=16, person=type_of(said).encode()).digest()
+
+
+class Causing(NamedTuple):
+    """What an event hands on to those that follow from it."""
+
+    id: bytes
+    occurred_at: Micros
+    mode: "log_pb.Mode.ValueType" = log_pb.MODE_LIVE
+    correlation_id: bytes = b""
+    traceparent: bytes = b""
+
+    @classmethod
+    def of(cls, event: log_pb.Event) -> Self:
+        """Of an event as recorded."""
+        return cls(event.id, event.occurred_at_micros, event.mode, event.correlation_id, event.traceparent)
+
+
+def following(tenant: str, told: Sequence[IdentityChange], causes: Mapping[bytes, Causing]) -> list[NewEvent]:
+    """The events of changes that were found together, in their order; `causes` by event id."""
+    versions = (b"%b %d" % (key_of(one), one.version) for one in told if isinstance(one, IdentifierMoved | AnchorCut))
+    generation = blake2b(b" ".join(versions), digest_size=16).digest()
+    return [_following(tenant, one, causes[one.cause], generation) for one in told]
+
+
+def _following(tenant: str, said: IdentityChange, cause: Causing, generation: bytes) -> NewEvent:
+    envelope = Envelope(
+        tenant,
+        type_of(said),
+        mode=cause.mode,
+        causation_id=cause.id,
+        correlation_id=cause.correlation_id,
+        traceparent=cause.traceparent,
+    )
+    return envelope.seal().event(id_of(said, generation), key_of(said), cause.occurred_at, payload_of(said, {}))
 
 
 def decision_of(recorded: Recorded) -> tuple[IdentityDecision, dict[Key, str]]:

@@ -86,7 +86,7 @@ class Identities:
         told: list[IdentityChange] = []
         was, now = Resolution(), Resolution()
         rest, done = set(touches), set[Key]()
-        unsettled = _Either(rest, self.waiting)
+        unsettled = Either(rest, self.waiting)
         for seed in sorted(touches):
             if seed not in rest:  # it was in another one's neighbourhood
                 continue
@@ -126,7 +126,7 @@ class Identities:
 
 
 @dataclass(frozen=True, slots=True)
-class _Either:
+class Either:
     """What one of two containers holds, as they are at the moment: a union would copy them for each neighbourhood."""
 
     one: Container[Key]

@@ -50,6 +50,18 @@ class Knowledge:
             for key in keys:
                 self._decided.setdefault(key, set()).update(keys)
 
+    def hold(self, evidence: Evidence, decisions: Decisions) -> None:
+        """Put in what was read of a larger store: rows and registers that stand."""
+        self.take(News(evidence.seen, evidence.pairs, evidence.logins))
+        held = self.decisions
+        held.links.update(decisions.links)
+        held.forbidden.update(decisions.forbidden)
+        held.blocked.update(decisions.blocked)
+        held.types.update(decisions.types)
+        for both in (*decisions.links, *decisions.forbidden, *((key,) for key in decisions.blocked)):
+            for key in both:
+                self._decided.setdefault(key, set()).update(both)
+
     def beside(self, key: Key) -> frozenset[Key]:
         """The identifiers seen with one."""
         return frozenset(self._beside.get(key, ()))

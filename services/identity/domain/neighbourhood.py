@@ -2,6 +2,8 @@
 
 from collections.abc import Container, Mapping
 
+from msgspec.structs import replace
+
 from libs.people.identifiers import IdentifierRules
 from services.identity.domain.decisions import LINKED, Decisions
 from services.identity.domain.evidence import Evidence, Key
@@ -38,12 +40,20 @@ class Neighbourhood:
         """Whether it outgrew the limit; it is then to be resolved apart, lest everybody else wait."""
         return len(self.inside) + len(self.unread) > self._limit
 
-    def read(self, evidence: Evidence, decisions: Decisions, known: Mapping[Key, Mark]) -> None:
-        """Take in what is known around the unread identifiers, and the marks of all identifiers in that.
+    def read(
+        self,
+        evidence: Evidence,
+        decisions: Decisions,
+        known: Mapping[Key, Mark],
+        screened: frozenset[Key] = frozenset(),
+    ) -> None:
+        """Take in what is known around the unread identifiers, and the marks of all identifiers in that; `screened` are
+        those of them whose values the rules block, where these were not all given at the start.
 
         That is: all pairs of theirs, all logins of theirs and of the sessions of those, and all decisions about anybody
         in the pairs and logins.
         """
+        self.case = replace(self.case, screened=self.case.screened | screened)
         part = Case(evidence, decisions, self.case.rules, self.case.screened)
         standing, _ = stand(part)
         found = marks(standing, part.blocked())

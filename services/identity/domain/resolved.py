@@ -24,6 +24,10 @@ class Resolved:
     def marks(self) -> Mapping[Key, Mark]:
         return self.all.marks
 
+    def hold(self, found: Resolution) -> None:
+        """Put in what was read of a larger store: rows that stand."""
+        self.replace(Resolution(), found)
+
     def within(self, inside: Collection[Key], places: Iterable[tuple[Key, Span]] = ()) -> Resolution:
         """What stands about some identifiers, and about some spans, which may follow others until now."""
         known = self.all

@@ -25,7 +25,7 @@ def touched(
     for both, together in news.pairs.items():
         types = tuple(_type_of(key, known, news, rules) for key in both)
         runs_out = any(type_ is not None and type_.validity is not None for type_ in types)
-        if _matters(evidence.pairs.get(both), together, runs_out=runs_out):
+        if matters(evidence.pairs.get(both), together, runs_out=runs_out):
             unmarked = [key for key in both if key not in marks]
             touches.update(unmarked if together is not None and unmarked else both)
             touches.update(_through_parent(known, both, types))
@@ -52,7 +52,7 @@ def _through_parent(known: Knowledge, both: Pair, types: Sequence[IdentifierType
             yield from known.decided_with(both[parent]) & known.beside(both[child])
 
 
-def _matters(before: Together | None, after: Together | None, *, runs_out: bool) -> bool:
+def matters(before: Together | None, after: Together | None, *, runs_out: bool) -> bool:
     """Whether a change of what is known of a pair can change who is who: when last seen, only where that runs out."""
     if before is None or after is None:
         return before is not after

@@ -147,7 +147,14 @@ Table(
     Index("refused_by_b", "tenant", "b"),
 )
 
-Table("resolvers", metadata, _tenant(), Column("version", BigInteger, nullable=False))
+Table(
+    "resolvers",
+    metadata,
+    _tenant(),
+    Column("version", BigInteger, nullable=False),
+    Column("decided_at", BigInteger, nullable=False),
+    postgresql_with={"fillfactor": "10"},
+)
 Table(
     "waiting",
     metadata,

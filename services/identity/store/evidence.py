@@ -1,7 +1,7 @@
 """Evidence in tables: a row for each anchor that it was folded from, and what its rows amount to together."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
@@ -9,9 +9,8 @@ import asyncpg
 from libs.eventlog.database import Connection
 from libs.people.spans import Span
 from services.identity.codec.evidence import pack_sight, pack_together, unpack_sight, unpack_together
+from services.identity.domain.anchors import Anchor, ByAnchor, EvidenceChange
 from services.identity.domain.evidence import Evidence, Key, Login, Pair, Seen, Sight, Together, combine
-
-Anchor = Key
 
 _OF_ANCHORS_IDENTIFIERS: Final = """
     SELECT row.anchor, row.key, row.type, row.recorded_at
@@ -88,27 +87,6 @@ _LOGINS_AROUND: Final = """
     JOIN logins AS row ON row.tenant = $1 AND row.key = place.key AND row.session = place.session"""
 
 
-class ByAnchor(dict[Anchor, Evidence]):
-    """Evidence of several anchors, each apart."""
-
-    def of(self, anchor: Anchor) -> Evidence:
-        """The evidence of one anchor, which may be added to."""
-        known = self.get(anchor)
-        if known is None:
-            known = self[anchor] = Evidence()
-        return known
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceChange:
-    """Rows that are to stand in place of others: where one is missing in `after`, it goes."""
-
-    before: ByAnchor
-    after: ByAnchor
-    values: Mapping[Key, str] = field(default_factory=dict)
-    """The normal forms of what is new."""
-
-
 @dataclass(frozen=True, slots=True)
 class EvidenceRows:
     """The evidence of one tenant."""
@@ -153,48 +131,38 @@ class EvidenceRows:
         return _combined_logins(await self._fetch(_LOGINS_AROUND, [(key,) for key in keys]))
 
     async def replace(self, change: EvidenceChange) -> None:
-        """Put rows in place of others."""
-        await self._put(change)
-        await self._drop(change)
-
-    async def _put(self, change: EvidenceChange) -> None:
-        before, values = change.before, change.values
+        """Put evidence in place of other."""
         identifiers: list[tuple[Any, ...]] = []
         pairs: list[tuple[Any, ...]] = []
         logins: list[tuple[Any, ...]] = []
-        for anchor, after in change.after.items():
-            known = before.get(anchor) or Evidence()
+        gone = ByAnchor()
+        values = change.values
+        for anchor, before, after in change.each():
             identifiers += [
                 (anchor, key, seen.type, values[key], seen.recorded_at)
                 for key, seen in after.seen.items()
-                if known.seen.get(key) != seen
+                if before.seen.get(key) != seen
             ]
             pairs += [
                 (anchor, *both, pack_together(together))
                 for both, together in after.pairs.items()
-                if known.pairs.get(both) != together
+                if before.pairs.get(both) != together
             ]
             logins += [
                 (anchor, *login, pack_sight(sight))
                 for login, sight in after.logins.items()
-                if known.logins.get(login) != sight
+                if before.logins.get(login) != sight
             ]
+            gone[anchor] = _without(before, after)
         await self._execute(_PUT_IDENTIFIERS, sorted(identifiers))
         await self._execute(_PUT_PAIRS, sorted(pairs))
         await self._execute(_PUT_LOGINS, sorted(logins))
+        await self._drop(gone)
 
-    async def _drop(self, change: EvidenceChange) -> None:
-        identifiers: list[tuple[Any, ...]] = []
-        pairs: list[tuple[Any, ...]] = []
-        logins: list[tuple[Any, ...]] = []
-        for anchor, before in change.before.items():
-            left = change.after.get(anchor) or Evidence()
-            identifiers += [(anchor, key) for key in before.seen.keys() - left.seen.keys()]
-            pairs += [(anchor, *both) for both in before.pairs.keys() - left.pairs.keys()]
-            logins += [(anchor, *login) for login in before.logins.keys() - left.logins.keys()]
-        await self._execute(_DROP_IDENTIFIERS, identifiers)
-        await self._execute(_DROP_PAIRS, pairs)
-        await self._execute(_DROP_LOGINS, logins)
+    async def _drop(self, gone: ByAnchor) -> None:
+        await self._execute(_DROP_IDENTIFIERS, [(anchor, key) for anchor, lost in gone.items() for key in lost.seen])
+        await self._execute(_DROP_PAIRS, [(anchor, *both) for anchor, lost in gone.items() for both in lost.pairs])
+        await self._execute(_DROP_LOGINS, [(anchor, *login) for anchor, lost in gone.items() for login in lost.logins])
 
     async def _fetch(self, query: str, rows: Collection[tuple[Any, ...]]) -> list[asyncpg.Record]:
         if not rows:
@@ -207,6 +175,14 @@ class EvidenceRows:
 
 
 Rows = Iterable[asyncpg.Record]
+
+
+def _without(before: Evidence, after: Evidence) -> Evidence:
+    return Evidence(
+        {key: seen for key, seen in before.seen.items() if key not in after.seen},
+        {both: together for both, together in before.pairs.items() if both not in after.pairs},
+        {login: sight for login, sight in before.logins.items() if login not in after.logins},
+    )
 
 
 def _by_anchor(identifiers: Rows, pairs: Rows, logins: Rows) -> ByAnchor:

@@ -16,6 +16,7 @@ from services.identity.domain.resolution import Resolution, Tied
 from services.identity.domain.standing import Mark
 
 Place = tuple[Key, Span]
+Versions = Mapping[Key, int]
 
 
 class Known(msgspec.Struct, frozen=True, gc=False):
@@ -130,16 +131,14 @@ class ResolvedRows:
         keys = await self.connection.fetch(_MEMBERS, self.tenant, list(people))
         return {key for (key,) in keys}, _tied(await self.connection.fetch(_MEMBER_SPANS, self.tenant, list(people)))
 
-    async def replace(
-        self, before: Resolution, after: Resolution, versions: Mapping[Key, int], changed: Collection[Key]
-    ) -> None:
-        """Put a resolution in place of another one of the same identifiers.
+    async def replace(self, before: Resolution, after: Resolution, stands: Resolution, versions: Versions) -> None:
+        """Put a resolution in place of another one.
 
-        `changed` are the identifiers of which something was said, or whose mark is another one; `versions` are theirs.
+        `versions` are those of the identifiers of which there is anything else to say; of these, `stands` says all.
         """
         people = [
-            (key, after.people.get(key), after.marks.get(key), _packed(after.cuts.get(key)), versions.get(key, 0))
-            for key in sorted(changed)
+            (key, stands.people.get(key), stands.marks.get(key), _packed(stands.cuts.get(key)), version)
+            for key, version in sorted(versions.items())
         ]
         spans = [(*place, *tied) for place, tied in sorted(after.spans.items()) if before.spans.get(place) != tied]
         refused = [

@@ -9,8 +9,11 @@ from libs.runtime.clock import Micros
 from services.identity.domain.evidence import Key
 
 _LOCK: Final = """
-    INSERT INTO resolvers AS row (tenant, version) VALUES ($1, 1)
+    INSERT INTO resolvers AS row (tenant, version, decided_at) VALUES ($1, 1, 0)
     ON CONFLICT (tenant) DO UPDATE SET version = row.version + 1"""
+
+_MOMENT: Final = """
+    UPDATE resolvers SET decided_at = greatest($2, decided_at + 1) WHERE tenant = $1 RETURNING decided_at"""
 
 _WAIT: Final = """
     INSERT INTO waiting AS known (tenant, key, cause, since, oversized)
@@ -48,6 +51,11 @@ class WaitingRows:
         committed, would both miss that three identifiers became one person.
         """
         await self.connection.execute(_LOCK, self.tenant)
+
+    async def moment(self, now: Micros) -> Micros:
+        """When a decision is taken that holds the lock: now, but later than all that were taken before."""
+        moment: Micros = await self.connection.fetchval(_MOMENT, self.tenant, now)
+        return moment
 
     async def put(self, causes: Mapping[Key, bytes], now: Micros) -> None:
         """Let identifiers wait whose neighbourhoods are too large; those that do already keep their place."""

@@ -259,6 +259,8 @@ def _resolved() -> None:
         "resolvers",
         sa.Column("tenant", text, primary_key=True),
         sa.Column("version", big, nullable=False),
+        sa.Column("decided_at", big, nullable=False),
+        postgresql_with={"fillfactor": "10"},
     )
     op.create_table(
         "waiting",

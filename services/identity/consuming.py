@@ -1,0 +1,188 @@
+"""What the identity service makes of the interactions log: evidence, and from that who is who."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
+
+from libs.eventlog.database import Connection
+from libs.eventlog.event import Batch, Recorded
+from libs.eventlog.projection import BLANKED, RETRACTED, blanked_positions, retracted_positions
+from libs.eventlog.verdict import DONE, Done, Output, Verdict
+from libs.people.said import read_said
+from libs.runtime.clock import Clock
+from services.identity.codec.events import Causing, following
+from services.identity.domain.anchors import Anchor, ByAnchor, EvidenceChange, differences
+from services.identity.domain.evidence import Evidence, Key, Named, Sighting, combine, observed
+from services.identity.domain.identities import LARGEST_NEIGHBOURHOOD
+from services.identity.resolver import Cause, Causes, Resolver
+from services.identity.rulebook import Reading, Rulebook
+from services.identity.store.tenant import IdentityStore
+
+CONSUMER: Final = "identities"
+INTERACTIONS: Final = "interactions"
+INTERACTION_RECORDED: Final = "interaction_recorded"
+
+_DROPPED: Final = """
+    SELECT position FROM dead_letters
+    WHERE projection = $1 AND log = $2 AND tenant = $3 AND key = $4 AND kind = 'dropped'"""
+
+
+Readings = Mapping[int, Reading]
+"""How interactions are read, by the version of the rules that they were stamped with."""
+
+
+class Anchors(Protocol):
+    """The interactions of one anchor, as their owner has them."""
+
+    def read_key(self, tenant: str, key: bytes) -> AsyncIterator[list[Recorded]]:
+        """Every event of a tenant's key in order, page by page; raises `Unavailable`."""
+        ...
+
+
+class Placed(NamedTuple):
+    """An event of the log and its partition."""
+
+    partition: int
+    recorded: Recorded
+
+
+@dataclass(slots=True)
+class Told:
+    """What a call tells of one tenant: events, and the anchors of which some were taken back, each with the position
+    up to which it is to be folded anew.
+    """
+
+    events: list[Placed] = field(default_factory=list)
+    refolded: dict[Anchor, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Consuming:
+    """Folds interactions into evidence, and resolves whom that concerns, in the transaction given."""
+
+    rulebook: Rulebook
+    anchors: Anchors
+    clock: Clock
+    largest: int = LARGEST_NEIGHBOURHOOD
+
+    async def fold(self, connection: Connection, batches: Sequence[Batch]) -> Verdict:
+        """See `Handler`."""
+        told = _by_tenant(batches)
+        outputs: list[Output] = []
+        for tenant in sorted(told):  # in this order, because the lock of each is held to the end
+            outputs += await self._fold(IdentityStore(connection, tenant), told[tenant])
+        return Done(outputs) if outputs else DONE
+
+    async def _fold(self, store: IdentityStore, told: Told) -> list[Output]:
+        version = await store.rules.hold()
+        reading = await self.rulebook.reading(store.rules, version)
+        change, causes = await self._change(store, told)
+        news = differences(change, reading.rules)
+        if not (news.seen or news.pairs or news.logins):  # nearly always: all of it seen before
+            await store.evidence.replace(change)
+            return []
+        await store.waiting.lock()
+        await store.rules.screen(reading.refused(_new_values(change)))
+        resolver = Resolver(store, reading.rules, self.clock.now(), self.largest)
+        changes = await resolver.observe(change, news, causes)
+        places = {placed.recorded.event.id: placed for placed in told.events}
+        causing = {id_: Causing.of(placed.recorded.event) for id_, placed in places.items()}
+        return [
+            Output(places[one.cause].partition, places[one.cause].recorded.position, event)
+            for one, event in zip(changes, following(store.tenant, changes, causing), strict=True)
+        ]
+
+    async def _change(self, store: IdentityStore, told: Told) -> tuple[EvidenceChange, Causes]:
+        """What the events say, beside what was known of their anchors."""
+        more, values, causes = ByAnchor(), dict[Key, str](), Causes()
+        readings = await self._readings(store, (recorded for _, recorded in told.events))
+        for _, recorded in told.events:
+            event = recorded.event
+            if event.key in told.refolded:
+                causes[event.key] = Cause(recorded.recorded_at, event.id)
+                continue
+            sighting = _sighting(recorded, readings, values)
+            if sighting is not None:
+                combine(more.of(event.key), observed(sighting))
+                causes.update(dict.fromkeys((one.key for one in sighting.identifiers), _cause(recorded)))
+        before = await store.evidence.like(more)
+        after = ByAnchor({anchor: _copy(evidence) for anchor, evidence in before.items()})
+        for anchor, evidence in more.items():
+            combine(after.of(anchor), evidence)
+        if told.refolded:
+            before.update(await store.evidence.whole(told.refolded.keys()))
+            for anchor, until in told.refolded.items():
+                after[anchor] = await self._folded_anew(store, anchor, until, values)
+                touched = before.of(anchor).seen.keys() | after[anchor].seen.keys()
+                causes.update(dict.fromkeys(touched, causes[anchor]))
+        return EvidenceChange(before, after, values), causes
+
+    async def _folded_anew(self, store: IdentityStore, anchor: Anchor, until: int, values: dict[Key, str]) -> Evidence:
+        """The evidence of an anchor without what was taken back, from its owner's log up to a position."""
+        rows = await store.connection.fetch(_DROPPED, CONSUMER, INTERACTIONS, store.tenant, anchor)
+        gone = {row["position"] for row in rows}
+        sightings: dict[int, Sighting] = {}
+        async for page in self.anchors.read_key(store.tenant, anchor):
+            known = [recorded for recorded in page if recorded.position <= until]
+            gone |= retracted_positions(known) | blanked_positions(known)
+            readings = await self._readings(store, known)
+            for recorded in known:
+                sighting = _sighting(recorded, readings, values)
+                if sighting is not None:
+                    sightings[recorded.position] = sighting
+            await store.connection.execute("SELECT 1")  # a silent transaction is ended, and a long history takes long
+        evidence = Evidence()
+        for position, sighting in sightings.items():
+            if position not in gone:
+                combine(evidence, observed(sighting))
+        return evidence
+
+    async def _readings(self, store: IdentityStore, events: Iterable[Recorded]) -> Readings:
+        versions = {recorded.event.rules_version for recorded in events}
+        return {version: await self.rulebook.reading(store.rules, version) for version in versions}
+
+
+def _sighting(recorded: Recorded, readings: Readings, values: dict[Key, str]) -> Sighting | None:
+    """What an interaction says of who is who, read by the rules that it was stamped with; None if it was erased."""
+    event = recorded.event
+    payload = event.payload
+    if event.type != INTERACTION_RECORDED or not payload:
+        return None
+    said = read_said(payload)
+    named = []
+    for one in readings[event.rules_version].identifiers(said):
+        named.append(Named(one.key, one.type.name, one.verified))
+        values[one.key] = one.value
+    at = event.occurred_at_micros
+    return Sighting(event.id, at, recorded.recorded_at, tuple(named), said.source, said.session, said.login)
+
+
+def _by_tenant(batches: Sequence[Batch]) -> dict[str, Told]:
+    told: dict[str, Told] = {}
+    for batch in batches:
+        for recorded in batch.recorded():
+            event = recorded.event
+            of_tenant = told.get(event.tenant)
+            if of_tenant is None:
+                of_tenant = told[event.tenant] = Told()
+            of_tenant.events.append(Placed(batch.partition, recorded))
+            if event.type in {RETRACTED, BLANKED} or event.key in of_tenant.refolded:
+                of_tenant.refolded[event.key] = recorded.position
+    return told
+
+
+def _new_values(change: EvidenceChange) -> set[tuple[Key, str, str]]:
+    return {
+        (key, seen.type, change.values[key])
+        for _, before, after in change.each()
+        for key, seen in after.seen.items()
+        if key not in before.seen
+    }
+
+
+def _cause(recorded: Recorded) -> Cause:
+    return Cause(recorded.recorded_at, recorded.event.id)
+
+
+def _copy(evidence: Evidence) -> Evidence:
+    return Evidence(dict(evidence.seen), dict(evidence.pairs), dict(evidence.logins))

@@ -1,0 +1,91 @@
+"""Evidence as it is kept, that of each anchor apart: taking interactions back changes one anchor's and no other."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from libs.people.identifiers import IdentifierRules, IdentifierType
+from services.identity.domain.evidence import Evidence, Key, Login, Pair
+from services.identity.domain.touch import matters
+
+Anchor = Key
+"""The identifier that an interaction is filed under."""
+
+_NOTHING = Evidence()
+
+
+class ByAnchor(dict[Anchor, Evidence]):
+    """Evidence of several anchors."""
+
+    def of(self, anchor: Anchor) -> Evidence:
+        """The evidence of one anchor, to be added to."""
+        known = self.get(anchor)
+        if known is None:
+            known = self[anchor] = Evidence()
+        return known
+
+
+class EvidenceChange(msgspec.Struct, frozen=True):
+    """Evidence that is to stand in place of other: what is missing after it is gone. `values` are the normal forms of
+    the identifiers in it.
+    """
+
+    before: ByAnchor
+    after: ByAnchor
+    values: Mapping[Key, str]
+
+    def each(self) -> Iterator[tuple[Anchor, Evidence, Evidence]]:
+        """Every anchor, with its evidence before and after."""
+        for anchor in self.before.keys() | self.after.keys():
+            yield anchor, self.before.get(anchor, _NOTHING), self.after.get(anchor, _NOTHING)
+
+
+class Differences(NamedTuple):
+    """What may be news: of what is not named here, the change says nothing that can decide who is who."""
+
+    seen: set[Key]
+    pairs: set[Pair]
+    logins: set[Login]
+    takes_back: bool
+    """Whether anything is gone, or less than it was."""
+
+    @property
+    def keys(self) -> set[Key]:
+        """All identifiers named."""
+        in_pairs = (key for both in self.pairs for key in both)
+        in_logins = (key for place, _, account in self.logins for key in (place, account))
+        return self.seen.union(in_pairs, in_logins)
+
+
+def differences(change: EvidenceChange, rules: IdentifierRules) -> Differences:
+    """Compare the anchors' evidence: what changes of no anchor does not change of all together."""
+    seen: set[Key] = set()
+    pairs: set[Pair] = set()
+    logins: set[Login] = set()
+    takes_back = False
+    for _, before, after in change.each():
+        seen.update(
+            key for key in before.seen.keys() | after.seen.keys() if before.seen.get(key) != after.seen.get(key)
+        )
+        for both in before.pairs.keys() | after.pairs.keys():
+            known, now = before.pairs.get(both), after.pairs.get(both)
+            if known != now and matters(known, now, runs_out=any(_runs_out(before, after, key, rules) for key in both)):
+                pairs.add(both)
+        logins.update(
+            login
+            for login in before.logins.keys() | after.logins.keys()
+            if before.logins.get(login) != after.logins.get(login)
+        )
+        takes_back = takes_back or not (
+            before.seen.keys() <= after.seen.keys()
+            and before.pairs.keys() <= after.pairs.keys()
+            and before.logins.keys() <= after.logins.keys()
+        )
+    return Differences(seen, pairs, logins, takes_back)
+
+
+def _runs_out(before: Evidence, after: Evidence, key: Key, rules: IdentifierRules) -> bool:
+    seen = after.seen.get(key) or before.seen[key]
+    type_: IdentifierType | None = rules.types.get(seen.type)
+    return type_ is not None and type_.validity is not None

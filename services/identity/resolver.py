@@ -1,0 +1,251 @@
+"""One transaction's change of mind about one tenant's people: the order of steps of `Identities`, over tables.
+
+The tenant's resolver is locked before anything is read that decides, and evidence is written under that lock: so of
+two transactions that each add an edge, the later one reads the former's.
+"""
+
+import sys
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from libs.people.identifiers import IdentifierRules
+from libs.runtime.clock import Micros
+from services.identity.domain.anchors import ByAnchor, Differences, EvidenceChange
+from services.identity.domain.changes import IdentifierMoved, IdentityChange, PersonsMerged, changes, regrouped
+from services.identity.domain.decisions import Blocked, IdentityDecision, Unblocked, subjects
+from services.identity.domain.evidence import Evidence, Key, combine
+from services.identity.domain.identities import LARGEST_NEIGHBOURHOOD, Either
+from services.identity.domain.knowledge import Knowledge, News
+from services.identity.domain.naming import PersonId
+from services.identity.domain.neighbourhood import Neighbourhood
+from services.identity.domain.resolution import Resolution, resolve
+from services.identity.domain.standing import Mark
+from services.identity.domain.touch import touched
+from services.identity.region import Region
+from services.identity.store.tenant import IdentityStore
+
+PORTION: Final = 500
+"""Identifiers of the slow lane that one transaction resolves."""
+
+
+class Cause(NamedTuple):
+    """The event that changed something; of several, the last one recorded is the cause."""
+
+    recorded_at: Micros
+    event_id: bytes
+
+
+class Causes(dict[Key, Cause]):
+    """What touched which identifier."""
+
+    def of(self, keys: Collection[Key]) -> bytes:
+        """The event that changed a neighbourhood; some is touched by what was said of others alone."""
+        return max((self[key] for key in keys if key in self), default=max(self.values())).event_id
+
+
+class Before(NamedTuple):
+    """What was known of all that news speaks of, as far as it tells whether the news matters."""
+
+    knowledge: Knowledge
+    marks: Mapping[Key, Mark]
+    screened: frozenset[Key]
+
+
+class Resolver:
+    """Resolves what a transaction changes; `rules` are those that it holds in force, and it holds the lock."""
+
+    def __init__(
+        self, store: IdentityStore, rules: IdentifierRules, now: Micros, largest: int = LARGEST_NEIGHBOURHOOD
+    ) -> None:
+        self._store = store
+        self._rules = rules
+        self._now = now
+        self._largest = largest
+
+    async def observe(self, change: EvidenceChange, news: Differences, causes: Causes) -> list[IdentityChange]:
+        """Put evidence in place of other; the answer is what the identity log is to say of it."""
+        before = await self._before(news)
+        await self._store.evidence.replace(change)
+        learned = await self._reread(news) if news.takes_back else _added(before.knowledge, change.after, news)
+        fresh = learned.seen.keys() - before.knowledge.evidence.seen.keys()
+        touches = touched(before.knowledge, learned, self._rules, before.screened, before.marks)
+        return await self._reconsider(touches, fresh, causes, self._largest)
+
+    async def decide(self, decision: IdentityDecision, values: Mapping[Key, str]) -> list[IdentityChange]:
+        """Let a decision stand."""
+        keys = {one.key for one in subjects(decision)}
+        knowledge = Knowledge()
+        if not isinstance(decision, Blocked | Unblocked):
+            pairs = await self._store.evidence.pairs_around(keys)
+            known = await self._store.resolved.known({key for both in pairs for key in both})
+            seen = {key: one.seen for key, one in known.items() if one.seen is not None}
+            knowledge.hold(Evidence(seen, pairs), await self._store.decisions.about(keys))
+        await self._store.decisions.record(decision, values)
+        touches = touched(knowledge, News(decisions=(decision,)), self._rules, frozenset(), {})
+        causes = Causes(dict.fromkeys(keys, Cause(decision.recorded_at, decision.event_id)))
+        return await self._reconsider(touches, set(), causes, self._largest)
+
+    async def settle(self) -> list[IdentityChange]:
+        """Resolve a portion of the slow lane: many small neighbourhoods, or a single large one."""
+        waiting, largest = await self._store.waiting.next(PORTION, oversized=False), self._largest
+        if not waiting:
+            waiting, largest = await self._store.waiting.next(1, oversized=True), sys.maxsize
+        if not waiting:
+            return []
+        causes = Causes({key: Cause(self._now, cause) for key, cause in waiting.items()})
+        return await self._reconsider(waiting.keys(), set(), causes, largest)
+
+    async def _before(self, news: Differences) -> Before:
+        """Read what stood. A kiosk is in many pairs, of which these are but few."""
+        store, keys = self._store, news.keys
+        known = await store.resolved.known(keys)
+        pairs = await store.evidence.pairs(news.pairs)
+        logins = await store.evidence.logins_at({(key, session) for key, session, _ in news.logins})
+        seen = {key: one.seen for key, one in known.items() if one.seen is not None}
+        knowledge = Knowledge()
+        knowledge.hold(Evidence(seen, pairs, logins), await store.decisions.about(keys))
+        await self._read_children(knowledge, news)
+        return Before(
+            knowledge,
+            {key: one.mark for key, one in known.items() if one.mark is not None},
+            frozenset(key for key, one in known.items() if one.screened),
+        )
+
+    async def _read_children(self, knowledge: Knowledge, news: Differences) -> None:
+        """Read around whatever may turn out to be the child of something that was unlinked."""
+        if not any(type_.parent for type_ in self._rules.types.values()):
+            return
+        children = {
+            child
+            for both in news.pairs
+            for parent, child in (both, both[::-1])
+            if len(knowledge.decided_with(parent)) > 1
+        }
+        pairs = await self._store.evidence.pairs_around(children) if children else {}
+        missing = {key for both in pairs for key in both} - knowledge.evidence.seen.keys()
+        known = await self._store.resolved.known(missing)
+        seen = {key: one.seen for key, one in known.items() if one.seen is not None}
+        knowledge.take(News(seen, pairs))
+
+    async def _reread(self, news: Differences) -> News:
+        """What is left where something was taken back."""
+        store = self._store
+        known = await store.resolved.known(news.seen)
+        pairs = await store.evidence.pairs(news.pairs)
+        logins = await store.evidence.logins_at({(key, session) for key, session, _ in news.logins})
+        return News(
+            {key: one.seen for key, one in known.items()},
+            {both: pairs.get(both) for both in news.pairs},
+            {login: logins.get(login) for login in news.logins},
+        )
+
+    async def _reconsider(
+        self, touches: AbstractSet[Key], fresh: AbstractSet[Key], causes: Causes, largest: int
+    ) -> list[IdentityChange]:
+        if not touches:
+            return []
+        region, settled = Region(self._store), _Settled()
+        await region.read_ahead(touches, min(largest, self._largest))
+        rest = set(touches)
+        unsettled = Either(rest, region.waiting)
+        oversized: dict[Key, bytes] = {}
+        for seed in sorted(touches):
+            if seed not in rest:  # it was in another one's neighbourhood
+                continue
+            around = Neighbourhood(seed, unsettled, self._rules, region.screened, largest)
+            while around.unread and not around.oversized:
+                await region.read(around.unread)
+                evidence, decisions = region.knowledge.around(around.unread)
+                marks, spoken_of = region.resolved.marks, evidence.seen.keys() | decisions.types.keys()
+                known = {key: marks[key] for key in spoken_of if key in marks}
+                around.read(evidence, decisions, known, region.screened)
+            cause = causes.of(around.inside & rest)
+            if around.oversized:
+                oversized.update(dict.fromkeys(around.inside & rest, cause))
+            else:
+                if not settled.done.isdisjoint(around.inside):
+                    await self._write(region, settled)
+                await self._settle(region, around, cause, settled)
+            rest -= around.inside
+        await self._write(region, settled)
+        await self._store.waiting.done(settled.done & settled.waited)
+        await self._store.waiting.put(oversized, self._now)
+        return [*settled.told, *settled.regrouped(fresh)]
+
+    async def _settle(self, region: Region, around: Neighbourhood, cause: bytes, settled: "_Settled") -> None:
+        """Put what is now found about a neighbourhood in place of what was found before."""
+        after = resolve(around.case, around.inside, around.given)
+        await region.stand(around.inside, after.spans)
+        before = region.resolved.within(around.inside, after.spans)
+        region.resolved.replace(before, after)
+        settled.waited |= around.inside & region.waiting
+        region.waiting -= around.inside
+        settled.add(before, after, around.inside, cause)
+        for one in changes(before, after, region.versions, cause):
+            key = one.identifier if isinstance(one, IdentifierMoved) else one.anchor
+            settled.told.append(one)
+            settled.versions[key] = one.version
+        region.versions.update(settled.versions)
+        for key in before.marks.keys() | after.marks.keys():
+            if before.marks.get(key) != after.marks.get(key):
+                settled.versions.setdefault(key, region.versions.get(key, 0))
+
+    async def _write(self, region: Region, settled: "_Settled") -> None:
+        rows = self._store.resolved
+        await rows.replace(settled.before, settled.after, region.resolved.all, settled.versions)
+        settled.before, settled.after, settled.versions = Resolution(), Resolution(), {}
+
+
+class _Settled:
+    """What a transaction settled so far: what of it is yet to be written, and what is to be told."""
+
+    def __init__(self) -> None:
+        self.told: list[IdentityChange] = []
+        self.done: set[Key] = set()
+        self.waited: set[Key] = set()
+        self.before, self.after = Resolution(), Resolution()
+        self.versions: dict[Key, int] = {}
+        self._was, self._now = Resolution(), Resolution()
+        self._causes: dict[PersonId, bytes] = {}
+
+    def add(self, before: Resolution, after: Resolution, inside: AbstractSet[Key], cause: bytes) -> None:
+        """One more neighbourhood."""
+        self.done |= inside
+        for whole, part in ((self.before, before), (self.after, after)):
+            whole.spans.update(part.spans)
+            whole.refused.update(part.refused)
+        self._was.people.update(before.people)
+        self._now.people.update(after.people)
+        self._causes.update(dict.fromkeys((*before.people.values(), *after.people.values()), cause))
+
+    def regrouped(self, fresh: AbstractSet[Key]) -> list[IdentityChange]:
+        """Who became one and who became several, each with the cause of the neighbourhood where that showed."""
+        return [
+            replace(one, cause=self._causes[one.into if isinstance(one, PersonsMerged) else one.person])
+            for one in regrouped(self._was, self._now, self.done - fresh, b"")
+        ]
+
+
+def _added(before: Knowledge, after: ByAnchor, news: Differences) -> News:
+    """What is known where something was only added. Adding what counts already changes counts alone, and these decide
+    nothing.
+    """
+    known = before.evidence
+    total = Evidence(
+        {key: known.seen[key] for key in news.seen if key in known.seen},
+        {both: known.pairs[both] for both in news.pairs if both in known.pairs},
+        {login: known.logins[login] for login in news.logins if login in known.logins},
+    )
+    for evidence in after.values():
+        combine(
+            total,
+            Evidence(
+                {key: seen for key, seen in evidence.seen.items() if key in news.seen},
+                {both: together for both, together in evidence.pairs.items() if both in news.pairs},
+                {login: sight for login, sight in evidence.logins.items() if login in news.logins},
+            ),
+        )
+    return News(total.seen, total.pairs, total.logins)

@@ -1,0 +1,105 @@
+"""The rules of every tenant as this replica knows them, and how interactions are read by them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from libs.people.anchor import Anchoring
+from libs.people.compose import composed
+from libs.people.identifiers import DEFAULT_RULES, Claimed, Identified, IdentifierRules, IdentifierType
+from libs.people.keys import Keyring
+from libs.people.normalise import region_of
+from libs.people.rules_document import read_rules
+from libs.people.said import Said
+from libs.runtime.tenants import Tenant, Tenants
+from services.identity.domain.rules import RulesHistory, RulesPublished, evolve
+from services.identity.store.rules import RulesRows
+
+_SCREENS: Final = ("blocked", "blocked_patterns", "matches")
+
+
+class Reading:
+    """How interactions are read by one version of a tenant's rules.
+
+    Values that these rules refuse are read all the same: they are evidence that joins nobody, so that other rules may
+    let it join again. Values that no rules would let pass are never evidence.
+    """
+
+    def __init__(self, rules: IdentifierRules, tenant: Tenant) -> None:
+        keyring, region = Keyring(tenant.secret), region_of(tenant.locale)
+        self.rules = rules
+        self.anchoring = Anchoring(rules, keyring, region)
+        """As the rules say, refusals included."""
+        self.screens = any(screening(type_) for type_ in rules.types.values())
+        open_ = IdentifierRules.of(
+            rules.version,
+            [replace(type_, blocked=frozenset(), blocked_patterns=(), matches=()) for type_ in rules.types.values()],
+            rules.shared,
+        )
+        self._open = Anchoring(open_, keyring, region) if self.screens else self.anchoring
+        self._composes = any(type_.parts for type_ in rules.types.values())
+
+    def identifiers(self, said: Said) -> list[Identified]:
+        """The usable identifiers of an interaction, the composite ones included."""
+        found, _ = self._open.identify(said.claims())
+        if self._composes:
+            more, _ = self._open.identify(composed(self._open.rules, found, said.all_traits()))
+            found += more
+        return found
+
+    def refused(self, values: Iterable[tuple[bytes, str, str]]) -> list[bytes]:
+        """Those of (key, type, normal form) that the rules refuse, types that they do not have left aside."""
+        if not self.screens:
+            return []
+        types = self.rules.types
+        return [
+            key
+            for key, type_, value in values
+            if type_ in types and screening(types[type_]) and self.anchoring.identify([Claimed(type_, value)])[1]
+        ]
+
+
+def screening(type_: IdentifierType) -> bool:
+    """Whether the rules of a type refuse values that others would let pass."""
+    return any(getattr(type_, field) for field in _SCREENS)
+
+
+class Rulebook:
+    """All versions of all tenants' rules. Which one is in force is for each transaction to ask."""
+
+    def __init__(self, tenants: Tenants, shipped: IdentifierRules = DEFAULT_RULES) -> None:
+        """`shipped` stand for tenants that have published none."""
+        self._tenants = tenants
+        self._shipped = RulesHistory((shipped,))
+        self._histories: dict[str, RulesHistory] = {}
+        self._readings: dict[tuple[str, int], Reading] = {}
+
+    def history(self, tenant: str) -> RulesHistory:
+        """All versions that this replica knows."""
+        return self._histories.get(tenant, self._shipped)
+
+    async def reading(self, rows: RulesRows, version: int) -> Reading:
+        """How a version is read by; of one that is nowhere to be found, the last one before it. Raises `NotFound` for
+        a tenant that is not declared.
+        """
+        known = self._readings.get((rows.tenant, version))
+        if known is None:
+            await self.refresh(rows, version)
+            known = self._known(rows.tenant, version)
+        return known
+
+    async def refresh(self, rows: RulesRows, version: int) -> None:
+        """Learn what was published for a tenant, if a version is not known yet."""
+        history = self.history(rows.tenant)
+        if version > history.current.version:
+            for one in await rows.published(history.current.version):
+                history = evolve(history, RulesPublished(read_rules(one.document, one.version)))
+            self._histories[rows.tenant] = history
+
+    def _known(self, tenant: str, version: int) -> Reading:
+        versions = self.history(tenant).versions
+        rules = next(one for one in reversed(versions) if one.version <= version)
+        known = self._readings.get((tenant, rules.version))
+        if known is None:
+            known = self._readings[tenant, rules.version] = Reading(rules, self._tenants.get(tenant))
+        return known
