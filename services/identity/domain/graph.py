@@ -19,11 +19,12 @@ was seen in one moment by strength, so that accounts meet before a device brings
 """
 
 NO_PROOF: Final = -1
+_NO_PROOFS: Final = ((), ())
 
 
 @dataclass(slots=True)
 class Graph:
-    """What a resolution walks over; each list has a place for each identifier, and `kinds` are the types by name.
+    """What a resolution walks over; each list has a place for each identifier, and `kinds` are the types by strength.
 
     `gaps` are the times at which an identifier came back after a silence longer than it is valid for.
     """
@@ -60,7 +61,8 @@ def draw(case: Case, inside: Container[Key] | None, given: Mapping[Key, Mark]) -
     found = marks(standing, case.blocked())
     if inside is not None:
         found = {**given, **{key: mark for key, mark in found.items() if key in inside}}
-    kinds = sorted((type_ for type_ in case.rules.types.values() if type_.kind == "person"), key=lambda one: one.name)
+    people = (type_ for type_ in case.rules.types.values() if type_.kind == "person")
+    kinds = sorted(people, key=lambda one: (one.rank, one.name))
     graph = Graph(kinds, found)
     _place_identifiers(graph, case, inside)
     _refuse_withdrawn(graph, withdrawn)
@@ -108,44 +110,43 @@ def _refuse_withdrawn(graph: Graph, withdrawn: Iterable[Withdrawn]) -> None:
 
 def _draw_edges(graph: Graph, standing: Iterable[Standing]) -> None:
     """Turn pairs into edges, in their order; several for an address verified several times."""
-    weakness = _weakness(graph.kinds)
-    place, marked, edges = graph.place, graph.marks, graph.edges
+    place, types, marked, edges, of_types = graph.place, graph.types, graph.marks, graph.edges, len(graph.kinds)
+    expires = [type_.validity is not None for type_ in graph.kinds]
     alive: dict[int, list[tuple[Micros, Micros]]] = {}
     for one in standing:
-        both, (type_a, type_b), together, since = one
-        low, high = both
-        first = together.first
-        at, event_id = first.occurred_at, first.event_id
+        low, high = both = one.pair
         if marked and (low in marked or high in marked):
-            graph.refused.append(_marked(graph, both, at, event_id, [key for key in both if key in marked]))
+            first = one.together.first
+            broken = [key for key in both if key in marked]
+            graph.refused.append(_marked(graph, both, first.occurred_at, first.event_id, broken))
             continue
-        a, b, weak = place[low], place[high], weakness[type_a.name, type_b.name]
-        proofs = one.proofs() if any(together.proofs) else ()
-        if since is not None:
-            graph.refused.append(Refusal(both, at, event_id, "UNLINKED"))
-            at = proofs[0][1].occurred_at
-        elif all(sight != first for _, sight in proofs):
-            edges.append((at, weak, low, high, event_id, a, b, NO_PROOF, first.recorded_at))
-        for side, sight in proofs:
-            edges.append((sight.occurred_at, weak, low, high, sight.event_id, a, b, side, sight.recorded_at))
-        # To the end of the day, so that seeing a pair again changes nothing before the day is over.
-        until = (together.last.occurred_at // DAY + 1) * DAY
-        if type_a.validity is not None:
-            alive.setdefault(a, []).append((at, until))
-        if type_b.validity is not None:
-            alive.setdefault(b, []).append((at, until))
+        a, b = place[low], place[high]
+        type_a, type_b = types[a], types[b]
+        weak = type_a * of_types + type_b if type_a < type_b else type_b * of_types + type_a
+        together = one.together
+        at, event_id, recorded_at, _, _ = together.first
+        if together.proofs == _NO_PROOFS:
+            edges.append((at, weak, low, high, event_id, a, b, NO_PROOF, recorded_at))
+        else:
+            proofs = one.proofs()
+            if one.since is not None:
+                graph.refused.append(Refusal(both, at, event_id, "UNLINKED"))
+                at = proofs[0][1].occurred_at
+            elif all(sight != together.first for _, sight in proofs):
+                edges.append((at, weak, low, high, event_id, a, b, NO_PROOF, recorded_at))
+            for side, sight in proofs:
+                edges.append((sight.occurred_at, weak, low, high, sight.event_id, a, b, side, sight.recorded_at))
+        if expires[type_a] or expires[type_b]:
+            # To the end of the day, so that seeing a pair again changes nothing before the day is over.
+            seen = at, (together.last.occurred_at // DAY + 1) * DAY
+            for identifier, type_ in ((a, type_a), (b, type_b)):
+                if expires[type_]:
+                    alive.setdefault(identifier, []).append(seen)
     edges.sort()
     for identifier, times in alive.items():
         gaps = _gaps(times, graph.type_at(identifier).validity or 0)
         if gaps:
             graph.gaps[identifier] = gaps
-
-
-def _weakness(kinds: Iterable[IdentifierType]) -> dict[tuple[str, str], int]:
-    """How weak an edge between two types is, in either direction."""
-    ranks = {(a.name, b.name): sorted((a.rank, b.rank)) for a in kinds for b in kinds}
-    ordered = sorted(ranks.values())
-    return {types: ordered.index(both) for types, both in ranks.items()}
 
 
 def _gaps(times: list[tuple[Micros, Micros]], validity: Micros) -> list[Micros]:

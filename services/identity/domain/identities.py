@@ -61,7 +61,8 @@ class Identities:
 
     def learn(self, news: News, cause: bytes) -> list[IdentityChange]:
         """Take in what is known now; the answer is what the identity log is to say of it."""
-        fresh = news.seen.keys() - self.knowledge.evidence.seen.keys()
+        # Not the difference of the keys: Python would look at each of those known, who are everybody.
+        fresh = {key for key in news.seen if key not in self.knowledge.evidence.seen}
         touches = touched(self.knowledge, news, self.rules, self.screened, self.resolved.marks)
         self.knowledge.take(news)
         return self._reconsider(touches, fresh, cause, self._largest)

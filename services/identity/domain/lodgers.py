@@ -27,9 +27,12 @@ def lodgers(case: Case, graph: Graph) -> Iterator[Lodger]:
 
 
 def _beside_blocked(case: Case, graph: Graph) -> Iterator[Lodger]:
+    blocked = {key for key, mark in graph.marks.items() if mark == "blocked"}
+    if not blocked:
+        return
     for both, together in case.evidence.pairs.items():
         for key, other in (both, both[::-1]):
-            if graph.marks.get(key) == "blocked" and graph.marks.get(other) != "blocked":
+            if key in blocked and other not in blocked:
                 type_, next_type = case.type_of(key), case.type_of(other)
                 # Where the other is the stronger one, it is the anchor and needs no span.
                 if type_ is not None and next_type is not None and type_.rank <= next_type.rank:

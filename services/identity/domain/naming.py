@@ -13,21 +13,22 @@ class Names:
 
     def __init__(self, graph: Graph, persons: Persons) -> None:
         self._graph, self._persons = graph, persons
+        self._root = list(map(persons.root, range(len(persons.identifier))))
         self._founder: dict[int, int] = {}
         """Root → founding node, of those who are more than one node."""
-        founder, root = self._founder, persons.root
-        for node in range(len(persons.identifier)):
-            one = root(node)
-            if one != node:
-                known = founder.get(one, one)
-                founder[one] = node if self._is_older(node, known) else known
+        founder, is_older = self._founder, self._is_older
+        for node, root in enumerate(self._root):
+            if root != node:
+                known = founder.get(root, root)
+                founder[root] = node if is_older(node, known) else known
 
     def person(self, node: int) -> PersonId:
         """The id of a node's person."""
-        graph, persons = self._graph, self._persons
-        root = persons.root(node)
+        root, keys = self._root[node], self._graph.keys
         founder = self._founder.get(root, root)
-        return own_id(graph.keys[persons.identifier[founder]], persons.span(founder))
+        if founder < len(keys):
+            return keys[founder]
+        return own_id(keys[self._persons.identifier[founder]], self._persons.span(founder))
 
     def _is_older(self, node: int, other: int) -> bool:
         """Whether a node goes before another: recorded first, then strongest, then the smallest key.

@@ -75,11 +75,17 @@ class Persons:
 
     def join(self, a: int, b: int) -> Obstacle | None:
         """Make the groups of two nodes one, or say what is in the way."""
-        a, b = self.root(a), self.root(b)
+        # What follows up to the union is done for each edge that was ever seen: so it calls nothing.
+        parent = self._parent
+        while parent[a] != a:
+            parent[a] = a = parent[parent[a]]
+        while parent[b] != b:
+            parent[b] = b = parent[parent[b]]
         if a == b:
             return None
         counts = self._counts[a] + self._counts[b]
-        if (counts + self._limits.headroom) & self._limits.full or a in self._wary or a in self._cut:
+        limits = self._limits
+        if (counts + limits.headroom) & limits.full or a in self._wary or a in self._cut:
             counts -= self._repeated(self._cut.get(a, set()), b)
             newcomers = ((self.identifier[node], self._times[node]) for node in self.group(a))
             obstacle = self._obstacle(self._wary.get(a, set()), newcomers, b, counts)
@@ -139,9 +145,10 @@ class Persons:
         self._counts[a] = counts
         following = self._following
         following[a], following[b] = following[b], following[a]
-        for marks in (self._wary, self._cut):
-            if b in marks:
-                marks.setdefault(a, set()).update(marks.pop(b))
+        if b in self._wary:
+            self._wary.setdefault(a, set()).update(self._wary.pop(b))
+        if b in self._cut:
+            self._cut.setdefault(a, set()).update(self._cut.pop(b))
 
     def _obstacle(
         self, wary: set[int], newcomers: Iterable[tuple[int, Micros]], root: int, counts: int

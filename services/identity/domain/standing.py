@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from itertools import chain
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -51,13 +50,14 @@ class Case(msgspec.Struct, frozen=True):
         return [both for both, register in self.decisions.forbidden.items() if register.stands == FORBIDDEN]
 
 
-class Standing(NamedTuple):
-    """A pair whose evidence stands; `since` is when it was unlinked, and then only later proofs do."""
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """A pair whose evidence stands, with its types; `since` is when it was unlinked, and then only later proofs do."""
 
     pair: Pair
-    types: tuple[IdentifierType, IdentifierType]
+    low: IdentifierType
+    high: IdentifierType
     together: Together
-    since: Micros | None
+    since: Micros | None = None
 
     def proofs(self) -> tuple[tuple[int, Sight], ...]:
         """The standing proofs of addresses, each with the side of the pair that it is of: a proof is always a new edge.
@@ -66,8 +66,8 @@ class Standing(NamedTuple):
         """
         return tuple(
             (side, sight)
-            for side in (0, 1)
-            if self.types[side].strength == "contact"
+            for side, type_ in enumerate((self.low, self.high))
+            if type_.strength == "contact"
             for sight in self.together.proofs[side]
             if self.since is None or sight.recorded_at > self.since
         )
@@ -89,11 +89,11 @@ def stand(case: Case) -> tuple[list[Standing], list[Withdrawn]]:
     standing: list[Standing] = []
     withdrawn: list[Withdrawn] = []
     for both, together in case.evidence.pairs.items():
-        a, b = types.get(seen[both[0]].type), types.get(seen[both[1]].type)
-        if a is None or b is None:
+        low, high = types.get(seen[both[0]].type), types.get(seen[both[1]].type)
+        if low is None or high is None:
             withdrawn.append(Withdrawn(both, together, "UNKNOWN_TYPE"))
             continue
-        one = Standing(both, (a, b), together, unlinked.get(both) if unlinked else None)
+        one = Standing(both, low, high, together, unlinked.get(both) if unlinked else None)
         if one.since is not None and not one.proofs():
             withdrawn.append(Withdrawn(both, together, "UNLINKED"))
         else:
@@ -142,15 +142,17 @@ def marks(standing: Sequence[Standing], blocked: AbstractSet[Key]) -> dict[Key, 
     are counted apart, because one person has a number in each shop; addresses count as well, because in many a shop the
     phone is the account.
     """
-    met = Counter(chain(_meetings(standing, 0, blocked), _meetings(standing, 1, blocked)))
+    met = Counter(_meetings(standing, blocked))
     found: dict[Key, Mark] = {key: "shared" for (key, _, people), count in met.items() if count > people}
     found.update(dict.fromkeys(blocked, "blocked"))
     return found
 
 
-def _meetings(standing: Iterable[Standing], side: int, blocked: AbstractSet[Key]) -> Iterator[tuple[Key, str, int]]:
+def _meetings(standing: Iterable[Standing], blocked: AbstractSet[Key]) -> Iterator[tuple[Key, str, int]]:
     """What may be shared, each with the type of an identifier that it met and the people that its type allows."""
-    for both, types, _, _ in standing:
-        type_, met = types[side], types[1 - side]
-        if type_.people is not None and met.strength != "weak" and both[1 - side] not in blocked:
-            yield both[side], met.name, type_.people
+    for one in standing:
+        a, b = one.low, one.high
+        if a.people is not None and b.strength != "weak" and one.pair[1] not in blocked:
+            yield one.pair[0], b.name, a.people
+        if b.people is not None and a.strength != "weak" and one.pair[0] not in blocked:
+            yield one.pair[1], a.name, b.people
