@@ -6,13 +6,15 @@ from typing import Final
 
 import uvloop
 
-from tests.bench import append, archive, machine, rebuild, service
+from tests.bench import append, archive, identity, machine, rebuild, service
 from tests.bench.shop import Shop, open_shop
 
 ALONE: Final[Mapping[str, Callable[[], Awaitable[None]]]] = {
     "append": append.run,
     "rebuild": rebuild.run,
     "archive": archive.run,
+    "identity_replay": identity.replay,
+    "unmerge": identity.unmerge,
 }
 IN_SHOP: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
     "freshness": service.freshness,

@@ -1,4 +1,4 @@
-"""A year of a whole town's identifiers: accounts, phones, members, devices and cookies, and what goes wrong with them."""
+"""A year of a town's identifiers: accounts, phones, members, devices and cookies, and what goes wrong with them."""
 
 import random
 from collections.abc import Iterator

@@ -128,14 +128,7 @@ def _draw_edges(graph: Graph, standing: Iterable[Standing]) -> None:
         if together.proofs == _NO_PROOFS:
             edges.append((at, weak, low, high, event_id, a, b, NO_PROOF, recorded_at))
         else:
-            proofs = one.proofs()
-            if one.since is not None:
-                graph.refused.append(Refusal(both, at, event_id, "UNLINKED"))
-                at = proofs[0][1].occurred_at
-            elif all(sight != together.first for _, sight in proofs):
-                edges.append((at, weak, low, high, event_id, a, b, NO_PROOF, recorded_at))
-            for side, sight in proofs:
-                edges.append((sight.occurred_at, weak, low, high, sight.event_id, a, b, side, sight.recorded_at))
+            at = _draw_proven(graph, one, (a, b), weak)
         if expires[type_a] or expires[type_b]:
             # To the end of the day, so that seeing a pair again changes nothing before the day is over.
             seen = at, (together.last.occurred_at // DAY + 1) * DAY
@@ -147,6 +140,20 @@ def _draw_edges(graph: Graph, standing: Iterable[Standing]) -> None:
         gaps = _gaps(times, graph.type_at(identifier).validity or 0)
         if gaps:
             graph.gaps[identifier] = gaps
+
+
+def _draw_proven(graph: Graph, one: Standing, ends: tuple[int, int], weak: int) -> Micros:
+    """Draw the edges of a pair of which one was verified; returns when the first of them is."""
+    first, proofs, edges = one.together.first, one.proofs(), graph.edges
+    at = began = first.occurred_at
+    if one.since is not None:
+        graph.refused.append(Refusal(one.pair, at, first.event_id, "UNLINKED"))
+        began = proofs[0][1].occurred_at
+    elif all(sight != first for _, sight in proofs):
+        edges.append((at, weak, *one.pair, first.event_id, *ends, NO_PROOF, first.recorded_at))
+    for side, sight in proofs:
+        edges.append((sight.occurred_at, weak, *one.pair, sight.event_id, *ends, side, sight.recorded_at))
+    return began
 
 
 def _gaps(times: list[tuple[Micros, Micros]], validity: Micros) -> list[Micros]:
