@@ -59,7 +59,11 @@ class Neighbourhood:
         found = marks(standing, part.blocked())
         fresh, self.unread = self.unread, set()
         self.inside |= fresh
-        changed = {key for key in fresh if found.get(key) != known.get(key)}
+        foes = {
+            key for both in decisions.forbidden if all(key in found or key in known for key in both) for key in both
+        }
+        # What is decided about two that join nobody concerns whoever has parts of both.
+        changed = {key for key in fresh if found.get(key) != known.get(key) or (key in foes and key in self._touched)}
         joining = {key for key in fresh if key not in found}
         linked = (both for both, register in decisions.links.items() if register.stands == LINKED)
         for a, b in (*(one.pair for one in standing), *linked):

@@ -44,6 +44,7 @@ class Persons:
         # Of each group, by its root: what has foes, and what is cut. Nearly all groups have neither.
         self._wary: dict[int, set[int]] = {one: {one} for one in self._foes}
         self._cut: dict[int, set[int]] = {}
+        self._lodgers: dict[int, set[int]] = {}
 
     def root(self, node: int) -> int:
         """The node that stands for the whole group."""
@@ -126,9 +127,16 @@ class Persons:
         node = self.begin_span(identifier, time)
         return self.join(self.node_at(identifier, time) if node is None else node, other)
 
-    def forbids(self, identifier: int, node: int) -> bool:
-        """Whether somebody in a node's group never goes together with an identifier."""
-        return bool(self._foes_in(self.root(node), identifier))
+    def lodge(self, identifier: int, node: int) -> bool:
+        """Let a part of an identifier that joins nobody be a group's, unless it never goes together with one of that,
+        or with another that lodges there.
+        """
+        root = self.root(node)
+        foes, lodgers = self._foes.get(identifier, set()), self._lodgers.setdefault(root, set())
+        if self._foes_in(root, identifier) or not foes.isdisjoint(lodgers):
+            return False
+        lodgers.add(identifier)
+        return True
 
     def _unit(self, identifier: int) -> int:
         return self._limits.unit[self._types[identifier]]

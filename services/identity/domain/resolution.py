@@ -74,11 +74,11 @@ def resolve(
             found.people[key] = person
     _cut_at_times(found, graph, persons, names, whose)
     _cut_marked(found, case, graph, inside)
-    for span, to, at in lodgers(case, graph):
+    for place, to, at in sorted(lodgers(case, graph)):
         if to in whose:
-            node = persons.node_at(whose[to], at)
-            if not (span[0] in graph.place and persons.forbids(graph.place[span[0]], node)):
-                found.spans[span] = Tied(names.person(node), to)
+            node, lodger = persons.node_at(whose[to], at), graph.place.get(place[0])
+            if lodger is None or persons.lodge(lodger, node):
+                found.spans[place] = Tied(names.person(node), to)
     for refusal in sorted(graph.refused):
         found.refused[refusal.pair] = (*found.refused.get(refusal.pair, ()), refusal)
     return found

@@ -3,7 +3,9 @@
 from tests.support.identity import (
     IdentityScenario,
     Statement,
+    allow,
     block,
+    forbid,
     leave,
     logged_in,
     publish,
@@ -52,3 +54,12 @@ def test_what_came_under_a_blocked_value_beside_a_stronger_one_is_that_ones_anyw
 def test_what_came_under_two_blocked_values_is_nobodys(identity: IdentityScenario) -> None:
     identity.given(seen("u1", "p1"), block("u1"), block("p1"))
     identity.then(refused={"u1 p1": "BLOCKED"})
+
+
+def test_nobody_has_parts_of_two_that_are_forbidden_whenever_that_is_decided(identity: IdentityScenario) -> None:
+    identity.given(seen("p1", "d1"), seen("p2", "d1"), block("p1"), block("p2"))
+    identity.then("d1 p1+d1 p2+d1")
+    identity.when(forbid("p1", "p2"))
+    identity.then("d1 p1+d1")
+    identity.when(allow("p1", "p2"))
+    identity.then("d1 p1+d1 p2+d1")
