@@ -8,11 +8,10 @@ from libs.eventlog.database import Connection
 from libs.eventlog.event import Batch, Recorded
 from libs.eventlog.projection import BLANKED, RETRACTED, blanked_positions, retracted_positions
 from libs.eventlog.verdict import DONE, Done, Output, Verdict
-from libs.people.said import read_said
 from libs.runtime.clock import Clock
 from services.identity.codec.events import Causing, following
 from services.identity.domain.anchors import Anchor, ByAnchor, EvidenceChange, differences
-from services.identity.domain.evidence import Evidence, Key, Named, Sighting, combine, observed
+from services.identity.domain.evidence import Evidence, Key, Sighting, combine, observed
 from services.identity.domain.identities import LARGEST_NEIGHBOURHOOD
 from services.identity.resolver import Cause, Causes, Resolver
 from services.identity.rulebook import Reading, Rulebook
@@ -20,7 +19,6 @@ from services.identity.store.tenant import IdentityStore
 
 CONSUMER: Final = "identities"
 INTERACTIONS: Final = "interactions"
-INTERACTION_RECORDED: Final = "interaction_recorded"
 
 _DROPPED: Final = """
     SELECT position FROM dead_letters
@@ -101,7 +99,7 @@ class Consuming:
             if event.key in told.refolded:
                 causes[event.key] = Cause(recorded.recorded_at, event.id)
                 continue
-            sighting = _sighting(recorded, readings, values)
+            sighting = readings[recorded.event.rules_version].sighting(recorded, values)
             if sighting is not None:
                 combine(more.of(event.key), observed(sighting))
                 causes.update(dict.fromkeys((one.key for one in sighting.identifiers), _cause(recorded)))
@@ -127,7 +125,7 @@ class Consuming:
             gone |= retracted_positions(known) | blanked_positions(known)
             readings = await self._readings(store, known)
             for recorded in known:
-                sighting = _sighting(recorded, readings, values)
+                sighting = readings[recorded.event.rules_version].sighting(recorded, values)
                 if sighting is not None:
                     sightings[recorded.position] = sighting
             await store.connection.execute("SELECT 1")  # a silent transaction is ended, and a long history takes long
@@ -140,21 +138,6 @@ class Consuming:
     async def _readings(self, store: IdentityStore, events: Iterable[Recorded]) -> Readings:
         versions = {recorded.event.rules_version for recorded in events}
         return {version: await self.rulebook.reading(store.rules, version) for version in versions}
-
-
-def _sighting(recorded: Recorded, readings: Readings, values: dict[Key, str]) -> Sighting | None:
-    """What an interaction says of who is who, read by the rules that it was stamped with; None if it was erased."""
-    event = recorded.event
-    payload = event.payload
-    if event.type != INTERACTION_RECORDED or not payload:
-        return None
-    said = read_said(payload)
-    named = []
-    for one in readings[event.rules_version].identifiers(said):
-        named.append(Named(one.key, one.type.name, one.verified))
-        values[one.key] = one.value
-    at = event.occurred_at_micros
-    return Sighting(event.id, at, recorded.recorded_at, tuple(named), said.source, said.session, said.login)
 
 
 def _by_tenant(batches: Sequence[Batch]) -> dict[str, Told]:

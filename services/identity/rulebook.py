@@ -4,16 +4,20 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from libs.eventlog.event import Recorded
 from libs.people.anchor import Anchoring
 from libs.people.compose import composed
 from libs.people.identifiers import DEFAULT_RULES, Claimed, Identified, IdentifierRules, IdentifierType
 from libs.people.keys import Keyring
 from libs.people.normalise import region_of
 from libs.people.rules_document import read_rules
-from libs.people.said import Said
+from libs.people.said import Said, read_said
 from libs.runtime.tenants import Tenant, Tenants
+from services.identity.domain.evidence import Key, Named, Sighting
 from services.identity.domain.rules import RulesHistory, RulesPublished, evolve
 from services.identity.store.rules import RulesRows
+
+INTERACTION_RECORDED: Final = "interaction_recorded"
 
 _SCREENS: Final = ("blocked", "blocked_patterns", "matches")
 
@@ -46,6 +50,23 @@ class Reading:
             more, _ = self._open.identify(composed(self._open.rules, found, said.all_traits()))
             found += more
         return found
+
+    def sighting(self, recorded: Recorded, values: dict[Key, str]) -> Sighting | None:
+        """What an interaction stamped with these rules says of who is who; None if it is none, or was erased.
+
+        The normal forms of its identifiers are added to `values`.
+        """
+        event = recorded.event
+        payload = event.payload
+        if event.type != INTERACTION_RECORDED or not payload:
+            return None
+        said = read_said(payload)
+        named = []
+        for one in self.identifiers(said):
+            named.append(Named(one.key, one.type.name, one.verified))
+            values[one.key] = one.value
+        at = event.occurred_at_micros
+        return Sighting(event.id, at, recorded.recorded_at, tuple(named), said.source, said.session, said.login)
 
     def refused(self, values: Iterable[tuple[bytes, str, str]]) -> list[bytes]:
         """Those of (key, type, normal form) that the rules refuse, types that they do not have left aside."""

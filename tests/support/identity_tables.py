@@ -32,7 +32,7 @@ from libs.runtime.errors import InvalidArgument
 from libs.runtime.tenants import Tenant, Tenants
 from libs.telemetry.metrics import Metrics
 from services.identity.codec.events import CHANGES, change_of
-from services.identity.consuming import INTERACTION_RECORDED, Consuming
+from services.identity.consuming import Consuming
 from services.identity.deciding import Deciding, Outcome
 from services.identity.domain.changes import IdentityChange
 from services.identity.domain.decisions import Blocked, IdentityDecision, Of, Unblocked, subjects
@@ -40,7 +40,7 @@ from services.identity.domain.evidence import Key, Named, Sighting
 from services.identity.domain.identities import LARGEST_NEIGHBOURHOOD
 from services.identity.domain.resolution import Resolution, Tied
 from services.identity.migrations import SCRIPTS
-from services.identity.rulebook import Rulebook
+from services.identity.rulebook import INTERACTION_RECORDED, Rulebook
 from services.identity.settling import Settling
 from services.identity.store.tenant import IdentityStore
 from services.identity.transactions import Transactions
@@ -245,10 +245,15 @@ async def _migrated(dsn: str) -> None:
 
 
 @pytest.fixture(scope="session")
-async def identity_pool(databases: Databases) -> AsyncIterator[asyncpg.Pool]:
-    """Connections to a database of the identity service, in which each test has a tenant of its own."""
-    dsn = await databases.fresh(await databases.template("identity", _migrated))
-    async with open_pool(dsn, size=8, scans=False) as pool:
+async def identity_dsn(databases: Databases) -> str:
+    """A database of the identity service, in which each test has a tenant of its own."""
+    return await databases.fresh(await databases.template("identity", _migrated))
+
+
+@pytest.fixture(scope="session")
+async def identity_pool(identity_dsn: str) -> AsyncIterator[asyncpg.Pool]:
+    """Connections to it."""
+    async with open_pool(identity_dsn, size=8, scans=False) as pool:
         await Ranges(pool).cover(SystemClock().now())
         yield pool
 

@@ -48,9 +48,9 @@ _ONLY_TRACED_CALLS: Final = MappingProxyType(
 class Speaking:
     """A stub whose every call speaks for one tenant."""
 
-    def __init__(self, stub: Any, tenant: str) -> None:
+    def __init__(self, stub: Any, tenant: str, name: str = "") -> None:
         self._stub = stub
-        self._metadata = metadata_for(tenant)
+        self._metadata = metadata_for(tenant, name)
 
     def __getattr__(self, method: str) -> Any:
         return partial(getattr(self._stub, method), metadata=self._metadata)

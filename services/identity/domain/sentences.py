@@ -131,6 +131,11 @@ class Words:
             f"{self.name(one)} and {self.name(other)} are one person: {_counted(steps, 'step')} from one to the other"
         )
 
+    def still_one(self, one: Key, other: Key, steps: Sequence[Step]) -> str:
+        """That two are one person all the same."""
+        chain = "; ".join(f"{self.names((step.a[0], step.b[0]))}: {self.step(step)}" for step in steps)
+        return f"{self.name(one)} and {self.name(other)} are still one person ({chain})"
+
     def alone(self, key: Key) -> str:
         """That nothing belongs to an identifier."""
         return f"{self.name(key)} is a person alone: nothing else leads to it"

@@ -137,6 +137,15 @@ Table(
     Index("spans_by_person", "tenant", "person"),
     Index("spans_by_tie", "tenant", "tied_to"),
 )
+# An identifier's own id says whose it is, that of a span does not: and whoever was such a person can be asked for.
+Table(
+    "span_ids",
+    metadata,
+    _tenant(),
+    _key("id"),
+    Column("key", Uuid, nullable=False),
+    Column("span", LargeBinary, nullable=False),
+)
 Table(
     "refused",
     metadata,

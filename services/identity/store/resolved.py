@@ -8,7 +8,8 @@ import asyncpg
 import msgspec
 
 from libs.eventlog.database import Connection
-from libs.people.spans import Cut, Span
+from libs.people.spans import AtTimes, Cut, Span, own_id, since
+from libs.runtime.clock import Micros
 from services.identity.codec.evidence import pack_cut, pack_refusals, unpack_cut, unpack_refusals
 from services.identity.domain.evidence import Key, Seen
 from services.identity.domain.naming import PersonId
@@ -80,6 +81,13 @@ _PUT_SPANS: Final = """
     SELECT $1, * FROM unnest($2::uuid[], $3::bytea[], $4::uuid[], $5::uuid[])
     ON CONFLICT (tenant, key, span) DO UPDATE SET person = excluded.person, tied_to = excluded.tied_to"""
 
+_PLACE: Final = "SELECT key, span FROM span_ids WHERE tenant = $1 AND id = $2"
+
+_PUT_SPAN_IDS: Final = """
+    INSERT INTO span_ids (tenant, id, key, span)
+    SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bytea[])
+    ON CONFLICT DO NOTHING"""
+
 _PUT_REFUSED: Final = """
     INSERT INTO refused (tenant, a, b, refusals)
     SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bytea[])
@@ -131,6 +139,11 @@ class ResolvedRows:
         keys = await self.connection.fetch(_MEMBERS, self.tenant, list(people))
         return {key for (key,) in keys}, _tied(await self.connection.fetch(_MEMBER_SPANS, self.tenant, list(people)))
 
+    async def place_of(self, person: PersonId) -> Place | None:
+        """The span whose own id a OneID is; None where it is an identifier's, whose id is its key."""
+        row = await self.connection.fetchrow(_PLACE, self.tenant, person)
+        return (row["key"], row["span"]) if row else None
+
     async def replace(self, before: Resolution, after: Resolution, stands: Resolution, versions: Versions) -> None:
         """Put a resolution in place of another one.
 
@@ -146,6 +159,8 @@ class ResolvedRows:
             for both, why in sorted(after.refused.items())
             if before.refused.get(both) != why
         ]
+        begun = {(key, since(time)) for key in versions for time in _times(stands.cuts.get(key))}
+        await self._execute(_PUT_SPAN_IDS, sorted((own_id(*place), *place) for place in begun))
         await self._execute(_DROP_SPANS, sorted(before.spans.keys() - after.spans.keys()))
         await self._execute(_DROP_REFUSED, sorted(before.refused.keys() - after.refused.keys()))
         await self._execute(_PUT_PEOPLE, people)
@@ -165,6 +180,10 @@ def _known(row: asyncpg.Record) -> Known:
 
 def _tied(rows: Iterable[asyncpg.Record]) -> dict[Place, Tied]:
     return {(key, span): Tied(person, to) for key, span, person, to in rows}
+
+
+def _times(cut: Cut | None) -> tuple[Micros, ...]:
+    return cut.times if isinstance(cut, AtTimes) else ()
 
 
 def _packed(cut: Cut | None) -> bytes | None:

@@ -23,6 +23,8 @@ class PublishedRules(msgspec.Struct, frozen=True):
 # Whoever publishes holds the row exclusively, everybody else shares it: so nobody judges by rules that are going.
 _HOLD: Final = "SELECT version FROM rules_in_force WHERE tenant = $1 FOR SHARE"
 
+_IN_FORCE: Final = "SELECT version FROM rules_in_force WHERE tenant = $1"
+
 _HOLD_ALONE: Final = "SELECT version FROM rules_in_force WHERE tenant = $1 FOR UPDATE"
 
 _BEGIN: Final = "INSERT INTO rules_in_force (tenant, version) VALUES ($1, 0) ON CONFLICT DO NOTHING"
@@ -64,6 +66,11 @@ class RulesRows:
         if version is None:
             await self.connection.execute(_BEGIN, self.tenant)
             version = await self.connection.fetchval(query, self.tenant)
+        return version or 0
+
+    async def in_force(self) -> int:
+        """The version in force at the moment, for whoever only asks."""
+        version: int | None = await self.connection.fetchval(_IN_FORCE, self.tenant)
         return version or 0
 
     async def published(self, after: int = 0) -> list[PublishedRules]:

@@ -248,6 +248,13 @@ def _resolved() -> None:
     op.create_index("spans_by_person", "spans", ["tenant", "person"])
     op.create_index("spans_by_tie", "spans", ["tenant", "tied_to"])
     op.create_table(
+        "span_ids",
+        sa.Column("tenant", text, primary_key=True),
+        sa.Column("id", uuid, primary_key=True),
+        sa.Column("key", uuid, nullable=False),
+        sa.Column("span", data, nullable=False),
+    )
+    op.create_table(
         "refused",
         sa.Column("tenant", text, primary_key=True),
         sa.Column("a", uuid, primary_key=True),

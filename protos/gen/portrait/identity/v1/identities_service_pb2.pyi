@@ -999,7 +999,7 @@ class WatchChangesRequest(_message.Message):
     BEHIND_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def behind(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Position]:
-        """Continue behind these positions of the identity log; empty means from now on."""
+        """Continue behind these positions of the identity log; partitions that are not named continue from now on."""
 
     def __init__(
         self,
@@ -1016,7 +1016,7 @@ Global___WatchChangesRequest: _TypeAlias = WatchChangesRequest  # noqa: Y015
 
 @_typing.final
 class WatchChangesResponse(_message.Message):
-    """One change."""
+    """One change. The first answers, one a partition, hold none and tell where watching begins."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1033,7 +1033,7 @@ class WatchChangesResponse(_message.Message):
     """What caused it: id of the sighting's interaction or of the decision, 16 bytes."""
     @_builtins.property
     def position(self) -> _event_pb2.Position:
-        """Where it stands in the identity log."""
+        """Where it stands in the identity log. Whoever keeps the last one of each partition can continue there."""
 
     @_builtins.property
     def moved(self) -> Global___IdentifierMoved:
