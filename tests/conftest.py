@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.support.logs",
     "tests.support.profile",
     "tests.support.identity_tables",
+    "tests.support.identity_service",
 ]
 
 # Real servers share the machine: an example that is slow once says nothing.

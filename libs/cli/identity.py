@@ -114,9 +114,9 @@ async def split(
 
     Shows these first, and asks. Only an address that is verified anew joins them again.
     """
-    stub, identifier = IdentitiesStub(calling.channel), identifier_said(one)
-    key = (await calling.ask(stub.Resolve, pb.ResolveRequest(identifier=identifier))).resolution.key
-    asked = pb.ExplainPersonRequest(one=person_pb2.PersonReference(identifier=identifier))
+    stub, asked_for = IdentitiesStub(calling.channel), identifier_said(one)
+    key = (await calling.ask(stub.Resolve, pb.ResolveRequest(identifier=asked_for))).resolution.key
+    asked = pb.ExplainPersonRequest(one=person_pb2.PersonReference(identifier=asked_for))
     answer = await calling.ask(stub.ExplainPerson, asked)
     edges = _edges_at(key, answer)
     if dry_run:
@@ -128,8 +128,10 @@ async def split(
         sure(f"Part {one} from {many(len(edges), 'identifier')} (tenant {calling.tenant})?", yes=yes)
     for _ in range(MOST_ROUNDS):  # one edge may have hidden another
         for edge in edges:
-            two = {"one": _identifier(edge.one), "other": _identifier(edge.other)}
-            await calling.ask(stub.Unlink, pb.UnlinkRequest(**two, reason=because, request_id=uuid4().hex))
+            request = pb.UnlinkRequest(reason=because, request_id=uuid4().hex)
+            for identifier, known in ((request.one, edge.one), (request.other, edge.other)):
+                identifier.type, identifier.value = known.type, known.value
+            await calling.ask(stub.Unlink, request)
         answer = await calling.ask(stub.ExplainPerson, asked)
         edges = _edges_at(key, answer)
         if not edges:
@@ -267,10 +269,6 @@ async def _decide(calling: Calling, method: Any, request: Any, *, dry_run: bool)
 def _edges_at(key: str, answer: pb.ExplainPersonResponse) -> list[person_pb2.Edge]:
     """The evidence that joins one identifier directly with others."""
     return [edge for edge in answer.chain if key in {edge.one.key, edge.other.key}]
-
-
-def _identifier(known: person_pb2.KnownIdentifier) -> Identifier:
-    return Identifier(type=known.type, value=known.value)
 
 
 def _document(file: Path) -> str:

@@ -40,10 +40,13 @@ class Asked:
         findings = Findings(self._explanation, self._case, (key(one), WHOLE), place)
         known = {each: Identifier(each, TYPES[name(each)[0]], name(each), 0) for each in findings.keys}
         decisions, said = self._case.decisions, Said("ann", "they are twins")
-        registers = (decisions.links, decisions.forbidden, decisions.blocked)
-        links, forbidden, blocked = (dict.fromkeys(one_, said) for one_ in registers)
+        sayings = Sayings(
+            dict.fromkeys(decisions.links, said),
+            dict.fromkeys(decisions.forbidden, said),
+            dict.fromkeys(decisions.blocked, said),
+        )
         people = [self._person(one_) for one_ in findings.people]
-        return findings.told(people, known, Words(known, self._rules, Sayings(links, forbidden, blocked)))
+        return findings.told(people, known, Words(known, self._rules, sayings))
 
     def _person(self, person: bytes) -> Person:
         case = self._case
