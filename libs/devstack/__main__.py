@@ -6,6 +6,7 @@ from pathlib import Path
 
 from libs.devstack.commands import up
 from libs.devstack.errors import DevstackError
+from libs.devstack.stack import SERVICES
 from libs.devstack.supervisor import Condition
 
 
@@ -13,7 +14,7 @@ def main() -> int:
     """Run until told to end; 1 and the reason when it could not start."""
     options = argparse.ArgumentParser(prog="python -m libs.devstack", description=__doc__)
     options.add_argument("data", type=Path, help="data folder")
-    options.add_argument("--services", nargs="+", default=["profile"], help="names of services")
+    options.add_argument("--services", nargs="+", default=SERVICES, help="names of services")
     options.add_argument("--replicas", type=int, default=1, help="processes of each service")
     options.add_argument("--tenants-file", type=Path, help="the tenants document; default: the one shipped")
     options.add_argument("--ports", choices=("default", "free"), default="default")

@@ -14,7 +14,7 @@ from libs.devstack.errors import AlreadyRunning, StartFailed
 from libs.devstack.folder import DataFolder, StackState
 from libs.devstack.program import described, tail
 from libs.devstack.signals import ended_by_signals
-from libs.devstack.stack import Ports, Stack, quiet
+from libs.devstack.stack import SERVICES, Ports, Stack, quiet
 from libs.devstack.supervisor import Condition, Report
 
 UP_WITHIN = 180.0  # seconds
@@ -25,7 +25,7 @@ POLL = 0.05
 def up(
     data: Path,
     *,
-    services: Sequence[str] = ("profile",),
+    services: Sequence[str] = SERVICES,
     replicas: int = 1,
     tenants_file: Path | None = None,
     ports: Ports = "default",

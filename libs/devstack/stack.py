@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from libs.devstack.folder import Running, StackState, opened
 from libs.devstack.nats import NatsServer
@@ -16,6 +16,10 @@ from libs.devstack.service import Service
 from libs.devstack.supervisor import Condition, Part, Report, Supervisor
 
 Ports = Literal["default", "free"]
+
+SERVICES: Final = ("profile", "identity")
+_CALLED: Final = MappingProxyType({"profile": {"IDENTITY": "identity"}, "identity": {"SOURCE": "profile"}})
+"""Which settings of a service say where another one is."""
 
 
 def quiet(_: Condition) -> None:
@@ -38,7 +42,7 @@ class Stack:
         self,
         data: Path | None = None,
         *,
-        services: Sequence[str] = ("profile",),
+        services: Sequence[str] = SERVICES,
         replicas: int = 1,
         tenants_file: Path | None = None,
         ports: Ports = "free",
@@ -81,7 +85,10 @@ class Stack:
             self._folder = await undo.enter_async_context(opened(self._data))
             self._supervisor = await undo.enter_async_context(Supervisor(self._changed))
             await self._start_servers()
-            self.services = {replica.name: replica for name in self._names for replica in self._replicas_of(name)}
+            self._found = {name: self._port(name) for service in self._names for name in self._replicas_of(service)}
+            self.services = {
+                name: self._replica(service, name) for service in self._names for name in self._replicas_of(service)
+            }
             for name in self._names:
                 await self.postgres.create_database(name, role=name)
                 await self.services[name].migrate()
@@ -110,13 +117,17 @@ class Stack:
         await self._supervisor.start(self.postgres)
         await self._supervisor.start(self.nats)
 
-    def _replicas_of(self, name: str) -> Iterator[Service]:
-        yield self._replica(name, name)
+    def _replicas_of(self, service: str) -> Iterator[str]:
+        yield service
         for number in range(2, self._replicas + 1):
-            yield self._replica(name, f"{name}-{number}")
+            yield f"{service}-{number}"
+
+    def _target(self, service: str) -> str:
+        """Where a service is, in all its replicas."""
+        return "ipv4:" + ",".join(f"{LOOPBACK}:{self._found[name]}" for name in self._replicas_of(service))
 
     def _replica(self, service: str, name: str) -> Service:
-        port, metrics_port = self._port(name), self._port(name, METRICS_OFFSET)
+        port, metrics_port = self._found[name], self._port(name, METRICS_OFFSET)
         settings = {
             "HOST": LOOPBACK,
             "PORT": str(port),
@@ -126,6 +137,9 @@ class Stack:
         }
         if self._tenants_file is not None:
             settings["TENANTS_FILE"] = str(self._tenants_file.resolve())
+        for setting, called in _CALLED.get(service, {}).items():
+            if called in self._names:
+                settings[setting] = self._target(called)
         environment = {f"PORTRAIT_{service.upper()}_{setting}": value for setting, value in settings.items()}
         replica = Service(
             name, f"{self._package}.{service}", port, {**environment, **self._overrides}, self._folder.log(name)

@@ -56,7 +56,7 @@ class Shop:
 @asynccontextmanager
 async def open_shop(people: int = PEOPLE) -> AsyncIterator[Shop]:
     """Start everything, preload it, and go on as after a restart."""
-    async with Stack(postgres_settings=POSTGRES) as stack:
+    async with Stack(services=("profile",), postgres_settings=POSTGRES) as stack:
         shop = Shop(stack, people)
         service = stack.services["profile"]
         await service.stop()

@@ -37,7 +37,7 @@ IMPATIENT = [("grpc.enable_retries", 0)]  # what is said of a single attempt is 
 @pytest.fixture(scope="module")
 async def shaken() -> AsyncIterator[Stack]:
     """A stack of its own, whose servers are killed."""
-    async with Stack(postgres_settings=SMALL) as running:
+    async with Stack(services=("profile",), postgres_settings=SMALL) as running:
         yield running
 
 

@@ -231,7 +231,7 @@ async def spans() -> AsyncIterator[SpanReceiver]:
 async def stack(spans: SpanReceiver) -> AsyncIterator[Stack]:
     """One stack for the session. Only calls that bring a sampled trace along are traced."""
     environment = {**_ONLY_TRACED_CALLS, "PORTRAIT_PROFILE_OTLP_ENDPOINT": spans.endpoint}
-    async with Stack(environment=environment, postgres_settings=SMALL) as running:
+    async with Stack(services=("profile",), environment=environment, postgres_settings=SMALL) as running:
         yield running
 
 

@@ -171,7 +171,9 @@ async def open_shop(folder: Path) -> AsyncIterator[Shop]:
     tenants_file.write_text(SHIPPED.read_text(encoding="utf-8"), encoding="utf-8")
     environment = {"PORTRAIT_PROFILE_TRACE_RATIO": "0"}
     async with (
-        Stack(tenants_file=tenants_file, environment=environment, postgres_settings=SMALL) as stack,
+        Stack(
+            tenants_file=tenants_file, services=("profile",), environment=environment, postgres_settings=SMALL
+        ) as stack,
         channel(stack.services["profile"].target) as opened,
     ):
         yield Shop(stack, tenants_file, Client(opened, "demo"), Client(opened, "other"), Client(opened, "*"))

@@ -105,7 +105,7 @@ class Shop:
 async def shop() -> AsyncIterator[Shop]:
     brief = {"PORTRAIT_PROFILE_LEASE_SECONDS": str(LEASE)}
     async with (
-        Stack(replicas=2, environment=brief, postgres_settings=SMALL) as stack,
+        Stack(services=("profile",), replicas=2, environment=brief, postgres_settings=SMALL) as stack,
         reference_consumers(stack, 2, LEASE_SECONDS=str(LEASE)) as consumers,
         channel(target_of(stack, "profile")) as line,
         open_pool(stack.postgres.dsn("profile", role="profile"), size=2) as log,

@@ -77,7 +77,7 @@ async def archived(server_folder: Path) -> AsyncIterator[Archived]:
     folder = server_folder / "archive"
     environment = {"PORTRAIT_PROFILE_ARCHIVE": str(folder)}
     async with (
-        Stack(environment=environment, postgres_settings=SMALL) as stack,
+        Stack(services=("profile",), environment=environment, postgres_settings=SMALL) as stack,
         channel(stack.services["profile"].target) as connected,
         open_pool(stack.postgres.dsn("profile", "profile"), size=4) as pool,
     ):
