@@ -106,19 +106,23 @@ def test_what_the_service_refuses_is_one_line(portrait: Portrait, arguments: tup
 def test_status_says_what_runs_and_how_far_it_is(portrait: Portrait, anna: str) -> None:
     said = portrait("status", "-o", "json").document
     assert said["well"]
-    assert [part["name"] for part in said["parts"]] == ["postgres", "nats", "profile"]
-    (service,) = said["services"]
-    assert sum(service["heads"].values()) >= 3
-    assert service["relay_lag_events"] is not None
-    assert [one["name"] for one in service["projections"]] == ["portraits"]
+    assert [part["name"] for part in said["parts"]] == ["postgres", "nats", "profile", "identity"]
+    profile, identity = said["services"]
+    assert sum(profile["heads"].values()) >= 3
+    assert all(service["relay_lag_events"] is not None for service in (profile, identity))
+    assert [one["name"] for one in profile["projections"]] == ["portraits", "identity_map"]
+    assert [one["name"] for one in identity["projections"]] == ["identities"]
     text = portrait("status").out
     for word in ("Processes", "Logs", "Projections", "interactions", "● serving"):
         assert word in text
 
 
 def test_projections_and_dead_letters_are_listed(portrait: Portrait) -> None:
-    (one,) = portrait("projection", "list", "-o", "json").lines
-    assert (one["name"], one["kind"], one["dead_letters"]) == ("portraits", "lazy", 0)
+    listed = portrait("projection", "list", "-o", "json").lines
+    assert [(one["name"], one["kind"], one["dead_letters"]) for one in listed] == [
+        ("portraits", "lazy", 0),
+        ("identity_map", "consumer", 0),
+    ]
     assert portrait("dead-letter", "list", "-o", "json").lines == []
 
 

@@ -14,7 +14,7 @@ def test_a_version_is_made_compared_switched_to_and_dropped(portrait: Portrait, 
     difference = portrait("projection", "diff", "-o", "json").document
     assert (difference["differing"], difference["hash_before"]) == (0, difference["hash_after"])
     assert difference["keys"] == difference["rebuild"]["keys_compared"] > 0
-    versions = portrait("projection", "list", "-o", "json").document["versions"]
+    versions = portrait("projection", "list", "-o", "json").lines[0]["versions"]
     assert [(one["version"], one["state"]) for one in versions] == [(1, "active"), (2, "ready")]
     assert "v1, v2 ready" in portrait("projection", "list").out
     assert portrait("projection", "rebuild", "--yes", status=1).err.startswith(
