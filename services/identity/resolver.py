@@ -7,7 +7,7 @@ two transactions that each add an edge, the later one reads the former's.
 import sys
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
@@ -26,6 +26,9 @@ from services.identity.domain.standing import Mark
 from services.identity.domain.touch import touched
 from services.identity.region import Region
 from services.identity.store.tenant import IdentityStore
+
+Name = TypeVar("Name")
+Row = TypeVar("Row")
 
 PORTION: Final = 500
 """Identifiers of the slow lane that one transaction resolves."""
@@ -214,9 +217,8 @@ class _Settled:
     def add(self, before: Resolution, after: Resolution, inside: AbstractSet[Key], cause: bytes) -> None:
         """One more neighbourhood."""
         self.done |= inside
-        for whole, part in ((self.before, before), (self.after, after)):
-            whole.spans.update(part.spans)
-            whole.refused.update(part.refused)
+        _follow(self.before.spans, self.after.spans, before.spans, after.spans)
+        _follow(self.before.refused, self.after.refused, before.refused, after.refused)
         self._was.people.update(before.people)
         self._now.people.update(after.people)
         self._causes.update(dict.fromkeys((*before.people.values(), *after.people.values()), cause))
@@ -227,6 +229,18 @@ class _Settled:
             replace(one, cause=self._causes[one.into if isinstance(one, PersonsMerged) else one.person])
             for one in regrouped(self._was, self._now, self.done - fresh, b"")
         ]
+
+
+def _follow(
+    first: dict[Name, Row], last: dict[Name, Row], before: Mapping[Name, Row], after: Mapping[Name, Row]
+) -> None:
+    """Let rows that were `first` and are `last` become others. A pair at the border of two neighbourhoods is settled
+    with each, so what stands before the second one may be nothing that the tables have ever held.
+    """
+    for name, row in before.items():
+        if last.pop(name, None) is None:
+            first.setdefault(name, row)
+    last.update(after)
 
 
 def _added(before: Knowledge, after: ByAnchor, news: Differences) -> News:
