@@ -4,6 +4,9 @@ BIN := .venv/bin
 RUN := $(BIN)/python
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11
 TESTS ?= tests/unit tests/contract tests/simulation tests/integration tests/e2e tests/chaos
+# Two at a time, for tests mostly wait; but who kills servers under load wants the machine for itself.
+BY_TWO = $(filter-out tests/chaos%,$(TESTS))
+BY_ONE = $(filter tests/chaos%,$(TESTS))
 BENCH ?=
 
 # Without bytecode every service would spend seconds of its start compiling what it imports.
@@ -28,7 +31,8 @@ format: setup ## let ruff and buf lay the code out
 protos: setup ## generate protos/gen from protos/portrait
 	@$(RUN) protos/generate.py
 test: setup ## every test; TESTS=tests/unit for some
-	@$(RUN) -m pytest $(TESTS)
+	@$(if $(BY_TWO),$(RUN) -m pytest --numprocesses 2 --dist loadfile $(BY_TWO))
+	@$(if $(BY_ONE),$(RUN) -m pytest $(BY_ONE))
 chaos: export ROUNDS ?= 200
 chaos: setup ## kill, stop, wipe and restart things under load; SEED=17 ROUNDS=1 for one round again
 	@$(RUN) -m pytest tests/chaos --capture=no

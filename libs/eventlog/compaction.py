@@ -24,6 +24,7 @@ BATCH_KEYS: Final = 48
 SLICE_KEYS: Final = 4
 CALM_BACKLOG: Final = 500
 WORKERS: Final = 4
+LEISURE: Final = 3  # times as long as it folds, the compactor of a version that nobody reads rests
 IDLE_SECONDS: Final = 0.1
 SWEEP_SECONDS: Final = 10.0
 BREATH_SECONDS: Final = 0.01
@@ -66,7 +67,8 @@ class Horizons(Protocol):
 class Compactor(Generic[State]):
     """Counts unfolded events by key as they are appended, and folds the keys that are due.
 
-    Two compactors of the same projection are harmless: a snapshot is replaced only if it is the one that was read.
+    It makes haste as its backlog grows, but not for a version that nobody reads. Two compactors of the same projection
+    are harmless: a snapshot is replaced only if it is the one that was read.
     """
 
     reader: LazyReader[State]
@@ -76,6 +78,7 @@ class Compactor(Generic[State]):
     parked_keys: int = PARKED_KEYS
     sweep_seconds: float = SWEEP_SECONDS
     timer: Timer = perf_counter
+    hasty: bool = True
     _counts: dict[KeyOfTenant, int] = field(default_factory=dict, init=False)
     _due_since: float = field(default=0.0, init=False)
     _due: deque[KeyOfTenant] = field(default_factory=deque, init=False)
@@ -128,7 +131,7 @@ class Compactor(Generic[State]):
         """Compact until cancelled; a database that is away only delays it."""
         async with asyncio.TaskGroup() as tasks:
             for worker in range(WORKERS):
-                tasks.create_task(self._compact_forever(worker * CALM_BACKLOG))
+                tasks.create_task(self._compact_forever(worker))
             tasks.create_task(self._sweep_forever())
 
     async def compact_all(self) -> None:
@@ -149,15 +152,15 @@ class Compactor(Generic[State]):
                 return
         raise Unavailable("compaction", f"{len(keys)} keys can't be folded")
 
-    async def _compact_forever(self, threshold: int) -> None:
-        """Fold what is due while more than `threshold` keys are.
+    async def _compact_forever(self, worker: int) -> None:
+        """Fold what is due; all but the first worker only while the backlog is long.
 
-        So more workers join as the backlog grows, and take from appends what they need to keep it from growing on.
+        So more of them join as it grows, and take from appends what they need to keep it from growing on.
         """
         log, name = structlog.get_logger(), self.reader.projection.name
         while True:
             await self._wake.wait()
-            if len(self._due) <= threshold:
+            if len(self._due) <= worker * CALM_BACKLOG or (worker and not self.hasty):
                 if not self._due:
                     self._wake.clear()
                 await asyncio.sleep(IDLE_SECONDS)
@@ -180,7 +183,9 @@ class Compactor(Generic[State]):
             self.metrics.projection_lag_events.labels(name).set(len(self._due) * self.tail_events)
             self.metrics.projection_lag_seconds.labels(name).set(self.lag_seconds)
             self.metrics.heartbeat(f"compaction:{name}")
-            if len(self._due) < CALM_BACKLOG:  # reads and appends go first while there is no need to hurry
+            if not self.hasty:
+                await asyncio.sleep(LEISURE * (self.timer() - began))
+            elif len(self._due) < CALM_BACKLOG:  # reads and appends go first while there is no need to hurry
                 await asyncio.sleep(self.timer() - began)
 
     async def _compact_singly(self, keys: Sequence[KeyOfTenant]) -> None:

@@ -16,6 +16,7 @@ from libs.rpc.times import timestamp
 from libs.runtime.errors import InvalidArgument, NotFound
 
 PAGE: Final = 50
+PAGE_BYTES: Final = 2 * 1024 * 1024  # after which a page takes no more letters, so that one is at most 128 KB over
 
 _KINDS: Final = {
     Kind.FAILED: pb.DEAD_LETTER_KIND_FAILED,
@@ -23,11 +24,20 @@ _KINDS: Final = {
     Kind.DROPPED: pb.DEAD_LETTER_KIND_DROPPED,
 }
 
+_NEWEST_FIRST: Final = "parked_at DESC, projection DESC, log DESC, partition DESC, position DESC"
+
+# Events that no longer fit into the page are not read.
+_FITTING: Final = COLUMNS.replace("event", f"CASE WHEN bytes_before < {PAGE_BYTES} THEN event END AS event")
+
 _LIST: Final = f"""
-    SELECT projection, log, {COLUMNS} FROM dead_letters
-    WHERE tenant = $1 AND ($2 = '' OR projection = $2) AND (key = $3 OR $3 IS NULL) AND ($4 OR kind <> 'dropped')
-      AND (parked_at, projection, log, partition, position) < ($5, $6, $7, $8::smallint, $9)
-    ORDER BY parked_at DESC, projection DESC, log DESC, partition DESC, position DESC LIMIT $10"""  # noqa: S608  the columns are our own
+    SELECT projection, log, {_FITTING} FROM (
+        SELECT *, sum(length(event)) OVER (ORDER BY {_NEWEST_FIRST} ROWS UNBOUNDED PRECEDING) - length(event)
+                  AS bytes_before
+        FROM dead_letters
+        WHERE tenant = $1 AND ($2 = '' OR projection = $2) AND (key = $3 OR $3 IS NULL) AND ($4 OR kind <> 'dropped')
+          AND (parked_at, projection, log, partition, position) < ($5, $6, $7, $8::smallint, $9)
+        ORDER BY {_NEWEST_FIRST} LIMIT $10) AS page
+    ORDER BY {_NEWEST_FIRST}"""  # noqa: S608  the columns are our own
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +53,12 @@ class DeadLetterCalls:
         behind = page_cursor(request, tuple[int, str, str, int, int]) or (2**62, "", "", 0, 0)
         chosen = (request.projection, request.key or None, request.show_dropped)
         rows = await self.pool.fetch(_LIST, calling_tenant(), *chosen, *behind, limit + 1)
+        fitting = [row for row in rows[:limit] if row["event"] is not None]
         response = pb.ListDeadLettersResponse(
-            dead_letters=[_shown(row["projection"], row["log"], letter_in(row)) for row in rows[:limit]]
+            dead_letters=[_shown(row["projection"], row["log"], letter_in(row)) for row in fitting]
         )
-        if len(rows) > limit:
-            last = rows[limit - 1]
+        if len(rows) > len(fitting):
+            last = fitting[-1]
             cursor = tuple(last[name] for name in ("parked_at", "projection", "log", "partition", "position"))
             response.next_page_token = next_page(request, cursor)
         return response

@@ -79,8 +79,8 @@ class Subscription(Protocol):
 class Feed(Protocol):
     """One log's stream. Every call raises `Unavailable` while the broker can't be reached."""
 
-    async def ensure(self, partitions: int, settings: StreamSettings) -> None:
-        """Make the stream, or bring one that exists to these settings."""
+    async def ensure(self, partitions: int, settings: StreamSettings) -> str:
+        """Make the stream, or bring one that exists to these settings; answers which one of its name it is."""
         ...
 
     async def publish(self, batch: Batch, *, follows: int, origin: bytes, seconds: float) -> int:
@@ -98,8 +98,8 @@ class Feed(Protocol):
         """Forget all that the stream has of a partition."""
         ...
 
-    async def discard(self) -> None:
-        """Give the stream up with all that it carries, if there is one; `ensure` makes it anew."""
+    async def discard(self, stream: str) -> None:
+        """Give up the stream that `ensure` told of, with all that it carries; not one that was made anew since."""
         ...
 
     async def subscribe(self, positions: Mapping[int, int]) -> Subscription:

@@ -36,7 +36,7 @@ class JetStreamFeed:
         self._log = log
         self._stream = stream_name(log)
 
-    async def ensure(self, partitions: int, settings: StreamSettings) -> None:
+    async def ensure(self, partitions: int, settings: StreamSettings) -> str:
         """See `Feed.ensure`."""
         config = api.StreamConfig(
             name=self._stream,
@@ -52,11 +52,11 @@ class JetStreamFeed:
         with reaching_broker():
             jetstream = await self._jetstream()
             try:
-                await jetstream.add_stream(config)
+                return _told_from_others(await jetstream.add_stream(config))
             except APIError as error:
                 if error.err_code != _STREAM_DIFFERS:
                     raise
-                await jetstream.update_stream(config)
+                return _told_from_others(await jetstream.update_stream(config))
 
     async def publish(self, batch: Batch, *, follows: int, origin: bytes, seconds: float) -> int:
         """See `Feed.publish`."""
@@ -96,12 +96,13 @@ class JetStreamFeed:
         with reaching_broker():
             await (await self._jetstream()).purge_stream(self._stream, subject=subject_of(self._log, partition))
 
-    async def discard(self) -> None:
-        """See `Feed.discard`."""
+    async def discard(self, stream: str) -> None:
+        """See `Feed.discard`. Two calls, so that somebody may come between them; consumers bear that as any loss."""
         with reaching_broker():
             jetstream = await self._jetstream()
             with suppress(NotFoundError):
-                await jetstream.delete_stream(self._stream)
+                if _told_from_others(await jetstream.stream_info(self._stream)) == stream:
+                    await jetstream.delete_stream(self._stream)
 
     async def subscribe(self, positions: Mapping[int, int]) -> PullSubscription:
         """See `Feed.subscribe`."""
@@ -113,6 +114,11 @@ class JetStreamFeed:
 
     async def _jetstream(self) -> JetStreamContext:
         return (await self._connected()).jetstream(timeout=REQUEST_SECONDS)
+
+
+def _told_from_others(stream: api.StreamInfo) -> str:
+    assert stream.created is not None
+    return stream.created.isoformat()
 
 
 def _headers(batch: Batch, follows: int, origin: bytes) -> dict[str, str]:

@@ -103,7 +103,8 @@ class LivingProjection(LivingVersions[Living[State]], Generic[State]):
 
     def _kept_up(self, version: Version, known: Living[State] | None) -> Living[State]:
         if known is None or known.version.meaning != version.meaning:
-            return Living(version, *self.open(self.declared.of(version)))
+            known = Living(version, *self.open(self.declared.of(version)))
+        known.compactor.hasty = version.state == "active"
         return replace(known, version=version)
 
     def _switched(self) -> None:

@@ -17,8 +17,12 @@ SILENCE_SECONDS: Final = 2.0
 
 @dataclass(eq=False, slots=True)
 class MemoryStream:
-    """What a stream holds: `parcels[i]` has the sequence `first + i`; None where it was purged."""
+    """What a stream holds: `parcels[i]` has the sequence `first + i`; None where it was purged.
 
+    `number` tells it from the others of its broker.
+    """
+
+    number: int
     max_bytes: int
     first: int = 1
     size: int = 0
@@ -71,6 +75,7 @@ class MemoryBroker:
 
     down: bool = False
     streams: dict[str, MemoryStream] = field(default_factory=dict)
+    made: int = 0
 
     def feed(self, log: str) -> "MemoryFeed":
         """See `Broker.feed`."""
@@ -83,6 +88,11 @@ class MemoryBroker:
         if log not in self.streams:
             raise NoStream(log)
         return self.streams[log]
+
+    def make(self, log: str, max_bytes: int) -> MemoryStream:
+        """A new stream for a log that has none."""
+        self.made += 1
+        return self.streams.setdefault(log, MemoryStream(self.made, max_bytes))
 
     def delete(self, log: str) -> None:
         """Forget a stream, and with it who subscribed; a new one counts from 1 again."""
@@ -120,12 +130,14 @@ class MemoryFeed:
     broker: MemoryBroker
     log: str
 
-    async def ensure(self, partitions: int, settings: StreamSettings) -> None:
+    async def ensure(self, partitions: int, settings: StreamSettings) -> str:
         """See `Feed.ensure`."""
-        with suppress(NoStream):
-            self.broker.stream(self.log).max_bytes = settings.max_bytes
-            return
-        self.broker.streams[self.log] = MemoryStream(settings.max_bytes)
+        try:
+            stream = self.broker.stream(self.log)
+        except NoStream:
+            stream = self.broker.make(self.log, settings.max_bytes)
+        stream.max_bytes = settings.max_bytes
+        return str(stream.number)
 
     async def publish(self, batch: Batch, *, follows: int, origin: bytes, seconds: float) -> int:
         """See `Feed.publish`."""
@@ -145,11 +157,11 @@ class MemoryFeed:
         """See `Feed.purge`."""
         self.broker.stream(self.log).purge(partition)
 
-    async def discard(self) -> None:
+    async def discard(self, stream: str) -> None:
         """See `Feed.discard`."""
         with suppress(NoStream):
-            self.broker.stream(self.log)
-            self.broker.delete(self.log)
+            if str(self.broker.stream(self.log).number) == stream:
+                self.broker.delete(self.log)
 
     async def subscribe(self, positions: Mapping[int, int]) -> "MemorySubscription":
         """See `Feed.subscribe`."""

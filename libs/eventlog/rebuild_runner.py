@@ -8,6 +8,7 @@ import asyncio
 import gc
 import os
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -89,7 +90,18 @@ class RebuildRunner:
 
 async def _started(command: Sequence[str]) -> asyncio.subprocess.Process:
     environment = {**os.environ, STARTER: str(os.getpid())}
-    return await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, env=environment)
+    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, env=environment)
+    with suppress(ProcessLookupError):
+        _step_aside(process.pid)
+    return process
+
+
+def _step_aside(worker: int) -> None:
+    """Leave a worker the CPU that nobody else wants; at once, for its imports alone would delay calls for a second."""
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(worker, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.setpriority(os.PRIO_PROCESS, worker, NICENESS)
 
 
 async def _ended(processes: Sequence[asyncio.subprocess.Process]) -> None:
@@ -102,12 +114,11 @@ async def _ended(processes: Sequence[asyncio.subprocess.Process]) -> None:
 
 
 def work(goal: Callable[[], Coroutine[Any, Any, None]]) -> int:
-    """Live the life of a worker: step aside for those that serve, work, and end with whoever started it.
+    """Live the life of a worker: work, and end with whoever started it.
 
     The exit status is 0 also for one that was overtaken, 1 for one that failed.
     """
     log, starter = structlog.get_logger(), int(os.environ.get(STARTER) or os.getppid())
-    os.nice(NICENESS)
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     try:

@@ -68,6 +68,7 @@ class Relay:
         self._tails: dict[int, Tail] = {}
         self._published: dict[int, int] = {}
         self._stored: dict[int, int] = {}
+        self._standing = ""
         self._refusals = 0
         self._timer = timer
         self._stored_at = self._reported_at = float("-inf")
@@ -144,7 +145,7 @@ class Relay:
         """Find the ends of subjects; at the start, and when all of them are in doubt, see to the stream itself."""
         try:
             if not self._tails:
-                await self._feed.ensure(self._log.partitions, self._stream)
+                await self._see_to_stream()
             found = await asyncio.gather(*map(self._feed.end, partitions))
         except Unavailable as error:
             self._refusals = 0  # it is the broker that does not answer, not the stream
@@ -177,14 +178,20 @@ class Relay:
         _logger.warning("stream_given_up", log=self._log.name)
         self._refusals = 0
         self._tails.clear()
-        await self._feed.discard()
+        await self._feed.discard(self._standing)
+
+    async def _see_to_stream(self) -> None:
+        """Have a stream; what another relay made anew has refused nothing yet."""
+        standing = await self._feed.ensure(self._log.partitions, self._stream)
+        if standing != self._standing:
+            self._standing, self._refusals = standing, 0
 
     async def _account(self) -> None:
         """Say how far behind we are, see to the stream, and save how far we came: each now and then."""
         now = self._timer()
         if now - self._reported_at >= self._settings.report_seconds:
             self._reported_at = now
-            await self._feed.ensure(self._log.partitions, self._stream)
+            await self._see_to_stream()
             await self._report()
         if now - self._stored_at >= self._settings.save_seconds and self._published != self._stored:
             self._stored_at = now

@@ -18,7 +18,7 @@ from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.retraction import retraction
 from libs.people.anchor import Anchoring
 from libs.people.identifiers import DEFAULT_RULES
-from libs.runtime.clock import Clock
+from libs.runtime.clock import SECOND, Clock
 from libs.runtime.errors import InvalidArgument, NotFound
 from libs.runtime.tenants import Tenants
 from libs.telemetry.metrics import Metrics
@@ -33,6 +33,7 @@ from services.profile.schemas import Schemas
 
 RETRACT_AT_ONCE: Final = 1_000
 BREATH_DOCUMENTS: Final = 100
+REPEATABLE_SECONDS: Final = 12 * 3600  # message ids are known for a day at least
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
@@ -160,28 +161,30 @@ class Mending:
     async def reprocess(self, tenant: str, items: Sequence[tuple[bytes, bytes]]) -> list[Collected]:
         """Collect (id, mended document or empty) once more; what is still bad stays under its id.
 
-        Raises `NotFound` for an id that does not wait and `InvalidArgument` for one named twice, before anything is
+        What was reprocessed within the last twelve hours is a duplicate of what was recorded, whatever is sent now.
+        Raises `NotFound` for an id that is not there and `InvalidArgument` for one named twice, before anything is
         tried.
         """
-        waiting = await self.quarantine.get(tenant, [id_ for id_, _ in items])
+        ids, repeatable = [id_ for id_, _ in items], self.clock.now() - REPEATABLE_SECONDS * SECOND
+        known = await self.quarantine.get(tenant, ids, reprocessed_since=repeatable)
         named: set[bytes] = set()
         for index, (id_, _) in enumerate(items):
-            if id_ not in waiting:
+            if id_ not in known:
                 raise NotFound("quarantined interaction", id_.hex())
             if id_ in named:
                 raise InvalidArgument(f"items[{index}].quarantine_id", "is named twice")
             named.add(id_)
-        return [await self._again(tenant, waiting[id_], mended) for id_, mended in items]
+        return [await self._again(tenant, known[id_], mended) for id_, mended in items]
 
     async def _again(self, tenant: str, before: Quarantined, mended: bytes) -> Collected:
-        id_, document = before.id, mended or before.document
+        id_, document = before.id, before.document if before.reprocessed else mended or before.document
         batch = Batch(tenant, [document], log_pb.Mode.ValueType(before.mode), before.import_id, request_id=id_.hex())
         (verdict,) = await self.collecting.collect(batch, validate_only=True)
         if isinstance(verdict, Refusal):
             await self.quarantine.keep(tenant, id_, document, verdict.rejected)
             return Refusal(id_, verdict.rejected)
         (result,) = await self.collecting.collect(batch)
-        await self.quarantine.end(tenant, [id_], now=self.clock.now(), why="reprocessed")
+        await self.quarantine.reprocessed(tenant, id_, document, now=self.clock.now())
         return result
 
     async def discard(self, tenant: str, ids: Sequence[bytes], why: str) -> int:

@@ -12,7 +12,10 @@ from services.profile.domain.rejection import Rejected
 
 
 class Quarantined(msgspec.Struct, frozen=True):
-    """A document in quarantine; `mode` and `import_id` are those of the batch that it came with."""
+    """A document in quarantine; `mode` and `import_id` are those of the batch that it came with.
+
+    One that was reprocessed is kept as it was recorded, so that a repeated request can be answered as the first was.
+    """
 
     id: bytes
     arrived_at: int
@@ -23,6 +26,7 @@ class Quarantined(msgspec.Struct, frozen=True):
     mode: int
     import_id: str
     attempts: int
+    reprocessed: bool = False
 
 
 SHOWN_BYTES: Final = 64 * 1024
@@ -52,9 +56,12 @@ _LIST = f"""
 
 _COUNT = "SELECT count(*) FROM quarantine WHERE tenant = $1 AND ended_at IS NULL AND ($2 = '' OR reason = $2)"
 
+_REPROCESSED: Final = "reprocessed"
+
 _GET = f"""
-    SELECT {_COLUMNS} FROM quarantine
-    WHERE tenant = $1 AND ended_at IS NULL AND quarantine_id = ANY($2::uuid[])"""  # noqa: S608  as above
+    SELECT {_COLUMNS}, ended_at IS NOT NULL FROM quarantine
+    WHERE tenant = $1 AND quarantine_id = ANY($2::uuid[])
+      AND (ended_at IS NULL OR (ended_at >= $3 AND ended_why = '{_REPROCESSED}'))"""  # noqa: S608  as above
 
 _STILL_BAD = """
     UPDATE quarantine SET attempts = attempts + 1, document = $3, reason = $4, field = $5, message = $6
@@ -63,6 +70,10 @@ _STILL_BAD = """
 _END = """
     UPDATE quarantine SET ended_at = $3, ended_why = $4
     WHERE tenant = $1 AND quarantine_id = ANY($2::uuid[]) AND ended_at IS NULL"""
+
+_END_MENDED = """
+    UPDATE quarantine SET ended_at = $3, ended_why = $4, document = $5
+    WHERE tenant = $1 AND quarantine_id = $2 AND ended_at IS NULL"""
 
 
 def quarantine_id(tenant: str, document: bytes) -> bytes:
@@ -102,13 +113,18 @@ class QuarantineStore:
         total: int = await self.pool.fetchval(_COUNT, tenant, reason)
         return [Quarantined(*row) for row in rows], total
 
-    async def get(self, tenant: str, ids: Sequence[bytes]) -> dict[bytes, Quarantined]:
-        """Those of the documents that wait."""
-        return {row["quarantine_id"]: Quarantined(*row) for row in await self.pool.fetch(_GET, tenant, list(ids))}
+    async def get(self, tenant: str, ids: Sequence[bytes], *, reprocessed_since: int) -> dict[bytes, Quarantined]:
+        """Those of the documents that wait, or were reprocessed not before that time."""
+        rows = await self.pool.fetch(_GET, tenant, list(ids), reprocessed_since)
+        return {row["quarantine_id"]: Quarantined(*row) for row in rows}
 
     async def keep(self, tenant: str, id_: bytes, document: bytes, why: Rejected) -> None:
         """Note that a document was tried again and is still bad."""
         await self.pool.execute(_STILL_BAD, tenant, id_, document, why.reason.value, why.field, why.message)
+
+    async def reprocessed(self, tenant: str, id_: bytes, document: bytes, *, now: int) -> None:
+        """Let a document go that was recorded, in the form that was."""
+        await self.pool.execute(_END_MENDED, tenant, id_, now, _REPROCESSED, document)
 
     async def end(self, tenant: str, ids: Sequence[bytes], *, now: int, why: str) -> int:
         """Let documents go; answers how many were there."""

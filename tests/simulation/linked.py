@@ -158,8 +158,8 @@ class LinkedFeed:
     feed: Feed
     link: Link
 
-    async def ensure(self, partitions: int, settings: StreamSettings) -> None:
-        await self.link.call("ensure", lambda: self.feed.ensure(partitions, settings))
+    async def ensure(self, partitions: int, settings: StreamSettings) -> str:
+        return await self.link.call("ensure", lambda: self.feed.ensure(partitions, settings))
 
     async def publish(self, batch: Batch, *, follows: int, origin: bytes, seconds: float) -> int:
         what = f"publish {batch.partition}:{batch.first_position}-{batch.last_position} behind #{follows}"
@@ -177,8 +177,8 @@ class LinkedFeed:
     async def purge(self, partition: int) -> None:
         await self.link.call("purge", lambda: self.feed.purge(partition))
 
-    async def discard(self) -> None:
-        await self.link.call("discard", self.feed.discard)
+    async def discard(self, stream: str) -> None:
+        await self.link.call("discard", lambda: self.feed.discard(stream))
 
     async def subscribe(self, positions: Mapping[int, int]) -> "LinkedSubscription":
         wanted = dict(positions)

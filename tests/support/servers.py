@@ -40,7 +40,7 @@ class Databases:
         await self._server.drop_database(urlsplit(dsn).path.removeprefix("/"))
 
     async def _create(self, name: str, template: str) -> str:
-        await self._server.create_database(name, role="tester", template=template)
+        await self._server.create_database(name, role="tester", template=template, strategy="file_copy")
         return self._server.dsn(name, role="tester")
 
 

@@ -185,14 +185,25 @@ async def test_a_purged_partition_begins_anew_and_the_others_stay(feed: Feed) ->
 
 
 async def test_a_discarded_stream_is_made_anew(feed: Feed) -> None:
+    stream = await feed.ensure(PARTITIONS, ROOMY)
     await publish(feed, batch(0, 1, 3), 0)
     for _ in range(2):
-        await feed.discard()
+        await feed.discard(stream)
         with pytest.raises(NoStream):
             await feed.end(0)
     await feed.ensure(PARTITIONS, ROOMY)
     assert await feed.end(0) is None
     await publish(feed, batch(0, 4, 4), 0)
+
+
+async def test_what_was_made_anew_is_not_discarded_by_who_knows_only_the_former_one(feed: Feed) -> None:
+    former = await feed.ensure(PARTITIONS, ROOMY)
+    assert await feed.ensure(PARTITIONS, StreamSettings(max_bytes=2_000_000)) == former
+    await feed.discard(former)
+    assert await feed.ensure(PARTITIONS, ROOMY) != former
+    await publish(feed, batch(0, 1, 3), 0)
+    await feed.discard(former)
+    assert await sure_end(feed, 0) == (3, 1)
 
 
 async def test_a_subscription_starts_behind_its_positions(feed: Feed) -> None:
@@ -267,7 +278,7 @@ async def test_a_broker_that_is_down_is_unavailable_in_every_call(feed: Feed, tr
         with pytest.raises(Unavailable):
             await taken_until_lost(subscription)
         ensured = feed.ensure(PARTITIONS, ROOMY)
-        for call in (feed.end(0), feed.purge(0), feed.discard(), ensured, feed.subscribe({0: 0})):
+        for call in (feed.end(0), feed.purge(0), feed.discard(""), ensured, feed.subscribe({0: 0})):
             with pytest.raises(Unavailable):
                 await call
         with pytest.raises(Unavailable):

@@ -175,10 +175,10 @@ async def test_projections_are_listed_with_their_lag_and_their_letters(world: Wo
     assert (tally.log, tally.kind, tally.dead_letters) == ("tried", ops_pb.PROJECTION_KIND_LAZY, 2)
 
 
-async def park(world: World, count: int) -> None:
+async def park(world: World, count: int, payload: str = POISON) -> None:
     """Park the first event of some customers of tenant demo."""
     names = [f"parked {n}" for n in range(count)]
-    await world.store.log.append([added(name, POISON) for name in names])
+    await world.store.log.append([added(name, payload) for name in names])
     compactor = world.store.compactor()
     compactor.request(("demo", key_of(name)) for name in names)
     await compactor.compact_all()
@@ -196,6 +196,19 @@ async def test_dead_letters_are_paged_and_say_what_is_wrong(world: World) -> Non
         request.page_token = page.next_page_token
     assert not request.page_token
     assert len(set(seen)) == 5
+
+
+async def test_a_page_of_large_letters_is_cut_short_rather_than_refused(world: World) -> None:
+    await park(world, 40, POISON * 20_000)
+    request, sizes, seen = ops_pb.ListDeadLettersRequest(page_size=1_000), [], set[bytes]()
+    while not seen or request.page_token:
+        page = await world.letters(DEMO, request)
+        sizes.append(page.ByteSize())
+        seen |= {letter.key for letter in page.dead_letters}
+        request.page_token = page.next_page_token
+    assert len(seen) == 40
+    assert len(sizes) == 3
+    assert max(sizes) < 4 * 1024 * 1024  # more than that, clients refuse
 
 
 async def test_a_tenant_sees_no_dead_letters_but_its_own(world: World) -> None:

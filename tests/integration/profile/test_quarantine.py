@@ -128,7 +128,18 @@ async def test_what_is_mended_is_recorded_and_no_longer_waits(demo: Client) -> N
     portrait = await demo.portrait(user, at_least=result.position)
     assert portrait.interactions == 1
     assert id_ not in {each.quarantine_id for each in await waiting(demo)}
-    assert (await refused(reprocess(demo, (id_, b"")))).code == "NOT_FOUND"
+
+
+async def test_what_was_reprocessed_is_answered_with_its_place_however_often_it_is_asked_for(demo: Client) -> None:
+    user = fresh()
+    said = tracked(user, identifiers={})
+    (id_,) = await set_aside(demo, said)
+    mended = document({**said, "identifiers": {"user_id": user}})
+    (first,) = await reprocess(demo, (id_, mended))
+    for repeated in (mended, b"", document({**said, "message_id": fresh(), "identifiers": {"user_id": user}})):
+        (again,) = await reprocess(demo, (id_, repeated))
+        assert (again.outcome, again.position) == (DUPLICATE, first.position)
+    assert (await demo.portrait(user)).interactions == 1
 
 
 async def test_what_is_still_bad_keeps_its_id_and_counts_the_attempts(demo: Client) -> None:
