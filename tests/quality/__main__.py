@@ -1,4 +1,4 @@
-"""`make quality`: how good rules and suggestions are, beside Splink's default clustering; fails if a target is missed."""
+"""`make quality`: how good rules and suggestions are, beside Splink's own clustering; fails if a target is missed."""
 
 import sys
 import time

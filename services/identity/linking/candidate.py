@@ -1,7 +1,7 @@
 """A person as far as people can be compared: names, birthday, address and contacts, each in one spelling."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +13,7 @@ from services.identity.domain.naming import PersonId
 
 _TEXT: Final = IdentifierType("text", "person", "contact", 0, "caseless")
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_DATE: Final = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})(?:[T ].*)?")
+_DATE: Final = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})(?:[t ].*)?")
 _NUMBER_FIRST: Final = re.compile(r"(\d+ ?[a-z]?)[ ,]+(\D.*)")
 _NUMBER_LAST: Final = re.compile(r"(.*\D)[ ,]+(\d+ ?[a-z]?)")
 _HAN_NAME: Final = re.compile(r"[\u4e00-\u9fff]{2,4}")
@@ -82,7 +82,7 @@ def candidate(person: PersonId, traits: Mapping[str, Any], contacts: Iterable[tu
         first_name=_one(said, "first_name") or first,
         middle_name=_one(said, "middle_name") or middle,
         last_name=_one(said, "last_name") or last,
-        birthday=_date(_one(said, "birthday")),
+        birthday=_date(_one(said, "birthday", _exact)),
         gender=_one(said, "gender")[:1],
         document_number=_one(said, "document_number"),
         street_number=_one(said, "street_number") or number,
@@ -94,20 +94,22 @@ def candidate(person: PersonId, traits: Mapping[str, Any], contacts: Iterable[tu
     )
 
 
-def _one(said: Mapping[str, Any], field: str) -> str:
-    return next((text for name in _NAMES[field] if (text := _text(said.get(name)))), "")
-
-
 def _text(value: object) -> str:
-    text = value if isinstance(value, str) else digits(int(value)) if _is_whole(value) else ""
+    return " ".join(_exact(value).replace(".", " ").split())
+
+
+def _exact(value: object) -> str:
+    """One spelling; whole numbers come as floats where they went through JSON."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     try:
-        return " ".join(normal_form(_TEXT, text, NO_REGION).replace(".", " ").split())
+        return normal_form(_TEXT, value if isinstance(value, str) else digits(value), NO_REGION)
     except Unusable:
         return ""
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+def _one(said: Mapping[str, Any], field: str, read: Callable[[object], str] = _text) -> str:
+    return next((text for name in _NAMES[field] if (text := read(said.get(name)))), "")
 
 
 def _full_name(value: object) -> tuple[str, str, str]:
@@ -122,7 +124,7 @@ def _full_name(value: object) -> tuple[str, str, str]:
 
 
 def _date(text: str) -> str:
-    """The day in a date written with the year first; others can't be told apart from one another."""
+    """The day in a date written with the year first; in others, day and month can't be told apart."""
     match = _DATE.fullmatch(text)
     return "-".join(match.groups()) if match else ""
 
@@ -137,4 +139,4 @@ def _street(text: str) -> tuple[str, str]:
 
 
 def _contacts(said: Mapping[str, Any], field: str, known: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted({*known, *(text for name in _NAMES[field] if (text := _text(said.get(name))))}))
+    return tuple(sorted({*known, *(text for name in _NAMES[field] if (text := _exact(said.get(name))))}))
