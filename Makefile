@@ -13,7 +13,7 @@ BENCH ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down format test chaos bench check lint types architecture protos-lint protos-breaking \
+.PHONY: help setup demo up down format test chaos bench quality check lint types architecture protos-lint protos-breaking \
 	protos-drift migrations manifests protos lock clean
 
 ##@ Run it
@@ -38,6 +38,8 @@ chaos: setup ## kill, stop, wipe and restart things under load; SEED=17 ROUNDS=1
 	@$(RUN) -m pytest tests/chaos --capture=no
 bench: setup ## measure, a JSON object a line; BENCH=append for one
 	@$(RUN) -m tests.bench $(BENCH)
+quality: .venv-quality/.locked ## measure identities where the truth is known; installs libraries and data of its own
+	@PYTHONPATH=.:protos/gen .venv-quality/bin/python -m tests.quality
 
 ##@ Check it
 check: lint types architecture protos-lint protos-breaking protos-drift migrations manifests ## all of these
@@ -62,11 +64,12 @@ manifests: setup ## k8s: strict schemas and what they miss
 
 ##@ Keep it
 lock: ## pin the dependencies of pyproject.toml anew (needs uv)
-	@$(COMPILE) --all-extras pyproject.toml --output-file requirements.lock
+	@$(COMPILE) --extra demo --extra bench --extra dev pyproject.toml --output-file requirements.lock
+	@$(COMPILE) --extra linking --extra quality pyproject.toml --output-file tests/quality/requirements.lock
 	@$(COMPILE) --constraint requirements.lock pyproject.toml --output-file k8s/requirements.lock
 clean: ## remove what was made here: data, caches, .venv
 	@[ ! -x $(BIN)/portrait ] || $(BIN)/portrait down
-	@rm -rf .data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .venv
+	@rm -rf .data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .venv .venv-quality
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 help: ## this table
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -84,6 +87,12 @@ ALONE := $(if $(shell command -v flock),flock Makefile)
 	@$(ALONE) sh -c '$(FIND_PYTHON); $(RUN) -c "" 2>/dev/null || { echo "making .venv with $$python"; $$python -m venv --clear .venv; }'
 	@echo "installing what requirements.lock pins (a few minutes, once)"
 	@$(ALONE) $(PIP) install --root-user-action=ignore --require-hashes -r requirements.lock
+	@touch $@
+
+.venv-quality/.locked: tests/quality/requirements.lock
+	@$(ALONE) sh -c '$(FIND_PYTHON); echo "making .venv-quality with $$python (a few minutes, once)"; $$python -m venv --clear .venv-quality'
+	@$(ALONE) .venv-quality/bin/python -m pip --quiet --quiet --no-input --disable-pip-version-check install \
+		--root-user-action=ignore --require-hashes -r tests/quality/requirements.lock
 	@touch $@
 
 .venv/.linked: .venv/.locked pyproject.toml

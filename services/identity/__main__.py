@@ -1,4 +1,4 @@
-"""The identity service: `python -m services.identity [serve | migrate | --help]`."""
+"""The identity service: `python -m services.identity [serve | migrate | suggest [--plain] | --help]`."""
 
 import asyncio
 import sys
@@ -42,6 +42,7 @@ from services.identity.migrations import SCRIPTS
 from services.identity.rulebook import Rulebook
 from services.identity.settings import IdentitySettings
 from services.identity.settling import Settling
+from services.identity.suggesting import finish, suggest_everywhere
 from services.identity.transactions import Transactions
 
 
@@ -128,8 +129,11 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         case [] | ["serve"]:
             return run(lambda life: live(life, settings))
+        case ["suggest", *how] if how in ([], ["--plain"]):
+            return finish(suggest_everywhere(settings, plain=bool(how)))
         case _:
-            sys.stderr.write(f"unknown: {' '.join(arguments)}; there are serve (the default), migrate and --help\n")
+            told = "there are serve (the default), migrate, suggest [--plain] and --help"
+            sys.stderr.write(f"unknown: {' '.join(arguments)}; {told}\n")
             return 2
 
 

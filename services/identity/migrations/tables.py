@@ -9,7 +9,20 @@ the work    resolvers, waiting             a lock for each tenant, and the slow 
 
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 
 from libs.eventlog.checkpoint import checkpoint_table
 from libs.eventlog.lease_store import lease_tables
@@ -173,4 +186,19 @@ Table(
     Column("since", BigInteger, nullable=False),
     Column("oversized", Boolean, nullable=False),
     Index("waiting_by_age", "tenant", "oversized", "since"),
+)
+
+# Two people by the identifiers that found them, and what spoke for their being one when it was suggested.
+Table(
+    "suggestions",
+    metadata,
+    _tenant(),
+    _key("id"),
+    Column("one", Uuid, nullable=False),
+    Column("other", Uuid, nullable=False),
+    Column("score", Float(53), nullable=False),
+    Column("told", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("suggested_at", BigInteger, nullable=False),
+    Index("suggestions_by_score", "tenant", "state", "score", "id"),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-LOCKS = [ROOT / "requirements.lock", ROOT / "k8s/requirements.lock"]
+LOCKS = [ROOT / "requirements.lock", ROOT / "k8s/requirements.lock", ROOT / "tests/quality/requirements.lock"]
 REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._\[\]-]+)==(?P<version>\S+)", re.ASCII)
 ADDRESS = re.compile(r"https?://|--(extra-)?index-url|--find-links|--trusted-host")
 TEXTS = ["Makefile", "pyproject.toml", ".pre-commit-config.yaml", ".ci/run", "k8s/Dockerfile", *map(str, LOCKS)]

@@ -114,6 +114,7 @@ def test_what_is_decided_is_not_suggested() -> None:
 
 def test_one_to_one_nobody_comes_twice_and_the_likelier_goes_first() -> None:
     first, second, third = (
-        Suggestion(*two, score, ()) for *two, score in ((b"a", b"b", 0.9), (b"b", b"c", 0.8), (b"c", b"d", 0.7))
+        Suggestion(one, other, score, ())
+        for one, other, score in ((b"a", b"b", 0.9), (b"b", b"c", 0.8), (b"c", b"d", 0.7))
     )
     assert one_to_one([first, second, third]) == [first, third]

@@ -38,6 +38,8 @@ class _SuggestionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sugge
     """Accepted."""
     SUGGESTION_STATE_REJECTED: _SuggestionState.ValueType  # 3
     """Rejected."""
+    SUGGESTION_STATE_SETTLED: _SuggestionState.ValueType  # 4
+    """Nobody decided it, but the two became one by other means, or were told apart."""
 
 class SuggestionState(_SuggestionState, metaclass=_SuggestionStateEnumTypeWrapper):
     """What became of a suggestion."""
@@ -50,6 +52,8 @@ SUGGESTION_STATE_ACCEPTED: SuggestionState.ValueType  # 2
 """Accepted."""
 SUGGESTION_STATE_REJECTED: SuggestionState.ValueType  # 3
 """Rejected."""
+SUGGESTION_STATE_SETTLED: SuggestionState.ValueType  # 4
+"""Nobody decided it, but the two became one by other means, or were told apart."""
 Global___SuggestionState: _TypeAlias = SuggestionState  # noqa: Y015
 
 @_typing.final
@@ -1204,7 +1208,7 @@ Global___ListSuggestionsRequest: _TypeAlias = ListSuggestionsRequest  # noqa: Y0
 
 @_typing.final
 class ListSuggestionsResponse(_message.Message):
-    """A page of suggestions."""
+    """A page of suggestions, at most 100."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1260,7 +1264,7 @@ class Suggestion(_message.Message):
 
     @_builtins.property
     def arguments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Argument]:
-        """What speaks for and against, strongest first."""
+        """What speaks for and against, strongest first; the weights add up to the score's odds."""
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
