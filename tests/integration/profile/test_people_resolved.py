@@ -1,0 +1,61 @@
+"""Profile and identity side by side: what was collected a moment ago is one person's portrait."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from portrait.profile.v1 import interaction_pb2
+from portrait.profile.v1 import profiles_service_pb2 as pb
+
+from libs.devstack.stack import Stack
+from libs.rpc.client import channel
+from tests.support.profile import SMALL, Client, fresh, person, tracked
+
+
+@pytest.fixture(scope="module")
+async def resolving() -> AsyncIterator[Client]:
+    """The tenant `demo` of a stack that has an identity service."""
+    async with (
+        Stack(services=("profile", "identity"), postgres_settings=SMALL) as running,
+        channel(running.services["profile"].target) as connected,
+    ):
+        yield Client(connected, "demo")
+
+
+def came(*identifiers: tuple[str, str], **rest: Any) -> dict[str, Any]:
+    return tracked("", **rest) | {"identifiers": dict(identifiers)}
+
+
+def by(type_: str, value: str) -> pb.PersonReference:
+    return pb.PersonReference(identifier=interaction_pb2.Identifier(type=type_, value=value))
+
+
+async def identified_portrait(client: Client, who: pb.PersonReference, position: Any) -> pb.Profile:
+    request = pb.GetProfileRequest(person=who, at=pb.ReadAt(at_least=position, identified=True))
+    answer: pb.GetProfileResponse = await client.profiles.GetProfile(request)
+    return answer.profile
+
+
+async def test_a_visitor_who_logs_in_is_one_person_as_soon_as_the_login_is_identified(resolving: Client) -> None:
+    cookie, user = fresh("cookie"), fresh()
+    await resolving.recorded(*(came(("cookie", cookie)) for _ in range(5)), tracked(user))
+    began = time.monotonic()
+    login = came(("cookie", cookie), ("user_id", user)) | {"type": "identify", "event": ""}
+    (position,) = await resolving.recorded(login)
+    for who in (by("cookie", cookie), person(user)):
+        assert (await identified_portrait(resolving, who, position)).interactions == 7
+    assert time.monotonic() - began < 5
+
+
+async def test_a_kiosk_joins_nobody_and_each_visitor_has_their_own_session(resolving: Client) -> None:
+    kiosk, users = fresh("kiosk"), [fresh() for _ in range(6)]
+    position = None
+    for n, user in enumerate(users):
+        session = {"context": {"session_id": fresh("session")}}
+        browsed = [came(("device_id", kiosk), **session) for _ in range(n)]
+        login = came(("device_id", kiosk), ("user_id", user), **session) | {"type": "identify", "event": ""}
+        *_, position = await resolving.recorded(*browsed, login)
+    found = [await identified_portrait(resolving, person(user), position) for user in users]
+    assert [one.interactions for one in found] == [1, 2, 3, 4, 5, 6]
+    assert len({one.person_id for one in found}) == len(users)
