@@ -35,7 +35,7 @@ from services.identity.codec.events import CHANGES, change_of
 from services.identity.consuming import Consuming
 from services.identity.deciding import Deciding, Outcome
 from services.identity.domain.changes import IdentityChange
-from services.identity.domain.decisions import Blocked, IdentityDecision, Of, Unblocked, subjects
+from services.identity.domain.decisions import Blocked, Of, Unblocked, subjects
 from services.identity.domain.evidence import Key, Named, Sighting
 from services.identity.domain.identities import LARGEST_NEIGHBOURHOOD
 from services.identity.domain.resolution import Resolution, Tied
@@ -122,7 +122,7 @@ class TablesWorld:
             if verdict.outputs:
                 await self.log.append_in(connection, [output.event for output in verdict.outputs])
 
-    async def decide(self, wanted: IdentityDecision, **how: Any) -> Outcome:
+    async def decide(self, wanted: Any, **how: Any) -> Outcome:
         """Take a decision about names, at the time that it has."""
         self.clock.set(wanted.recorded_at)
         real = self._real(wanted)
@@ -132,7 +132,7 @@ class TablesWorld:
             self.told.append(changed(real, event_id=outcome.event_id))
         return outcome
 
-    async def publish(self, rules: RulesPublished) -> None:
+    async def publish(self, rules: Any) -> None:
         """Publish rules, of which those with a lower version than another one's count for nothing."""
         blocked = {name(one): value_of(name(one)) for one in rules.screened}
         types = [
