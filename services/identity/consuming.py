@@ -74,7 +74,7 @@ class Consuming:
     async def _fold(self, store: IdentityStore, told: Told) -> list[Output]:
         version = await store.rules.hold()
         reading = await self.rulebook.reading(store.rules, version)
-        change, causes = await self._change(store, told)
+        change, sightings = await self._change(store, told)
         news = differences(change, reading.rules)
         if not (news.seen or news.pairs or news.logins):  # nearly always: all of it seen before
             await store.evidence.replace(change)
@@ -82,7 +82,7 @@ class Consuming:
         await store.waiting.lock()
         await store.rules.screen(reading.refused(_new_values(change)))
         resolver = Resolver(store, reading.rules, self.clock.now(), self.largest)
-        changes = await resolver.observe(change, news, causes)
+        changes = await resolver.observe(change, news, _causes(told, sightings, change))
         places = {placed.recorded.event.id: placed for placed in told.events}
         causing = {id_: Causing.of(placed.recorded.event) for id_, placed in places.items()}
         return [
@@ -90,19 +90,18 @@ class Consuming:
             for one, event in zip(changes, following(store.tenant, changes, causing), strict=True)
         ]
 
-    async def _change(self, store: IdentityStore, told: Told) -> tuple[EvidenceChange, Causes]:
+    async def _change(self, store: IdentityStore, told: Told) -> tuple[EvidenceChange, list[Sighting]]:
         """What the events say, beside what was known of their anchors."""
-        more, values, causes = ByAnchor(), dict[Key, str](), Causes()
+        more, values, sightings = ByAnchor(), dict[Key, str](), list[Sighting]()
         readings = await self._readings(store, (recorded for _, recorded in told.events))
         for _, recorded in told.events:
             event = recorded.event
             if event.key in told.refolded:
-                causes[event.key] = Cause(recorded.recorded_at, event.id)
                 continue
-            sighting = readings[recorded.event.rules_version].sighting(recorded, values)
+            sighting = readings[event.rules_version].sighting(recorded, values)
             if sighting is not None:
+                sightings.append(sighting)
                 combine(more.of(event.key), observed(sighting))
-                causes.update(dict.fromkeys((one.key for one in sighting.identifiers), _cause(recorded)))
         before = await store.evidence.like(more)
         after = ByAnchor({anchor: _copy(evidence) for anchor, evidence in before.items()})
         for anchor, evidence in more.items():
@@ -111,9 +110,7 @@ class Consuming:
             before.update(await store.evidence.whole(told.refolded.keys()))
             for anchor, until in told.refolded.items():
                 after[anchor] = await self._folded_anew(store, anchor, until, values)
-                touched = before.of(anchor).seen.keys() | after[anchor].seen.keys()
-                causes.update(dict.fromkeys(touched, causes[anchor]))
-        return EvidenceChange(before, after, values), causes
+        return EvidenceChange(before, after, values), sightings
 
     async def _folded_anew(self, store: IdentityStore, anchor: Anchor, until: int, values: dict[Key, str]) -> Evidence:
         """The evidence of an anchor without what was taken back, from its owner's log up to a position."""
@@ -163,8 +160,20 @@ def _new_values(change: EvidenceChange) -> set[tuple[Key, str, str]]:
     }
 
 
-def _cause(recorded: Recorded) -> Cause:
-    return Cause(recorded.recorded_at, recorded.event.id)
+def _causes(told: Told, sightings: Iterable[Sighting], change: EvidenceChange) -> Causes:
+    """What touched which identifier: the last sighting of it, or the event that took one back."""
+    causes = Causes()
+    for sighting in sightings:
+        cause = Cause(sighting.recorded_at, sighting.event_id)
+        for one in sighting.identifiers:
+            causes[one.key] = max(cause, causes.get(one.key, cause))
+    for _, recorded in told.events:
+        anchor = recorded.event.key
+        if anchor in told.refolded:
+            cause = Cause(recorded.recorded_at, recorded.event.id)
+            for key in change.before.of(anchor).seen.keys() | change.after.of(anchor).seen.keys():
+                causes[key] = max(cause, causes.get(key, cause))
+    return causes
 
 
 def _copy(evidence: Evidence) -> Evidence:

@@ -34,16 +34,19 @@ class Region:
         self._places: set[Place] = set()
 
     async def read_ahead(self, keys: Collection[Key], most: int) -> None:
-        """Read around identifiers, and around those that they join as long as these are not many more."""
+        """Read what the neighbourhoods of identifiers will ask for, all at once: around these and around those that
+        they join, as long as that is not many more, and what stands about all of them.
+        """
         front = set(keys)
         for _ in range(READ_AHEAD):
             if not front or len(front) > len(keys) + most:
-                return
+                break
             await self.read(front)
             marks, knowledge = self.resolved.marks, self.knowledge
             joining = [key for key in front if key not in marks]
             reached = {other for key in joining for other in knowledge.beside(key) | knowledge.decided_with(key)}
             front = {other for other in reached if other not in marks} - self._read
+        await self.stand(self._read)
 
     async def read(self, keys: Collection[Key]) -> None:
         """Read what is known around identifiers."""
@@ -67,6 +70,8 @@ class Region:
         spans |= await rows.spans_at(set(places) - self._places - spans.keys())
         spans = {place: tied for place, tied in spans.items() if place not in self._places}
         self._places.update(places, spans)
+        if not spans:
+            return
         self.resolved.hold(Resolution(spans=spans))
         self._know((await rows.known({key for key, _ in spans} - self.versions.keys())).values())
 

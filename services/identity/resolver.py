@@ -169,8 +169,6 @@ class Resolver:
             if around.oversized:
                 oversized.update(dict.fromkeys(around.inside & rest, cause))
             else:
-                if not settled.done.isdisjoint(around.inside):
-                    await self._write(region, settled)
                 await self._settle(region, around, cause, settled)
             rest -= around.inside
         await self._write(region, settled)
@@ -199,7 +197,6 @@ class Resolver:
     async def _write(self, region: Region, settled: "_Settled") -> None:
         rows = self._store.resolved
         await rows.replace(settled.before, settled.after, region.resolved.all, settled.versions)
-        settled.before, settled.after, settled.versions = Resolution(), Resolution(), {}
 
 
 class _Settled:

@@ -149,8 +149,13 @@ class TablesWorld:
 
     async def settled(self) -> Resolution:
         """Everything resolved, the slow lane included, as the tables have it."""
-        await self.settling.settle()
+        while await self._waiting():
+            await self.settling.portion(self.tenant.id)
         return await resolved(self.pool, self.tenant.id)
+
+    async def _waiting(self) -> int:
+        async with self.pool.acquire() as connection:
+            return await IdentityStore(connection, self.tenant.id).waiting.count()
 
     async def heard(self) -> list[IdentityChange]:
         """What the identity log says of the tenant, in the order of each partition."""

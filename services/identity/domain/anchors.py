@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from libs.people.identifiers import IdentifierRules, IdentifierType
+from libs.people.identifiers import IdentifierRules
 from services.identity.domain.evidence import Evidence, Key, Login, Pair
 from services.identity.domain.touch import matters
 
@@ -64,28 +64,29 @@ def differences(change: EvidenceChange, rules: IdentifierRules) -> Differences:
     pairs: set[Pair] = set()
     logins: set[Login] = set()
     takes_back = False
+    fading = {type_.name for type_ in rules.types.values() if type_.validity is not None}
     for _, before, after in change.each():
-        seen.update(
-            key for key in before.seen.keys() | after.seen.keys() if before.seen.get(key) != after.seen.get(key)
-        )
+        # Nearly always equal, which shows without a look at each.
+        if before.seen != after.seen:
+            seen.update(key for key, _ in before.seen.items() ^ after.seen.items())
+        if before.logins != after.logins:
+            logins.update(login for login, _ in before.logins.items() ^ after.logins.items())
         for both in before.pairs.keys() | after.pairs.keys():
             known, now = before.pairs.get(both), after.pairs.get(both)
-            if known != now and matters(known, now, runs_out=any(_runs_out(before, after, key, rules) for key in both)):
+            if matters(known, now, runs_out=bool(fading) and any(_type(before, after, key) in fading for key in both)):
                 pairs.add(both)
-        logins.update(
-            login
-            for login in before.logins.keys() | after.logins.keys()
-            if before.logins.get(login) != after.logins.get(login)
-        )
-        takes_back = takes_back or not (
-            before.seen.keys() <= after.seen.keys()
-            and before.pairs.keys() <= after.pairs.keys()
-            and before.logins.keys() <= after.logins.keys()
-        )
+        takes_back = takes_back or not within(before, after)
     return Differences(seen, pairs, logins, takes_back)
 
 
-def _runs_out(before: Evidence, after: Evidence, key: Key, rules: IdentifierRules) -> bool:
-    seen = after.seen.get(key) or before.seen[key]
-    type_: IdentifierType | None = rules.types.get(seen.type)
-    return type_ is not None and type_.validity is not None
+def within(less: Evidence, more: Evidence) -> bool:
+    """Whether all that some evidence speaks of is in other evidence, too."""
+    return (
+        less.seen.keys() <= more.seen.keys()
+        and less.pairs.keys() <= more.pairs.keys()
+        and less.logins.keys() <= more.logins.keys()
+    )
+
+
+def _type(before: Evidence, after: Evidence, key: Key) -> str:
+    return (after.seen.get(key) or before.seen[key]).type

@@ -9,7 +9,7 @@ import asyncpg
 from libs.eventlog.database import Connection
 from libs.people.spans import Span
 from services.identity.codec.evidence import pack_sight, pack_together, unpack_sight, unpack_together
-from services.identity.domain.anchors import Anchor, ByAnchor, EvidenceChange
+from services.identity.domain.anchors import Anchor, ByAnchor, EvidenceChange, within
 from services.identity.domain.evidence import Evidence, Key, Login, Pair, Seen, Sight, Together, combine
 
 _OF_ANCHORS_IDENTIFIERS: Final = """
@@ -153,7 +153,8 @@ class EvidenceRows:
                 for login, sight in after.logins.items()
                 if before.logins.get(login) != sight
             ]
-            gone[anchor] = _without(before, after)
+            if not within(before, after):
+                gone[anchor] = _without(before, after)
         await self._execute(_PUT_IDENTIFIERS, sorted(identifiers))
         await self._execute(_PUT_PAIRS, sorted(pairs))
         await self._execute(_PUT_LOGINS, sorted(logins))

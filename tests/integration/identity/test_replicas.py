@@ -70,7 +70,7 @@ class Replica:
 
 async def decide(world: TablesWorld, decided: Sequence[Input]) -> None:
     for one in decided:
-        await (world.publish(one) if isinstance(one, RulesPublished) else world.decide(one))  # type: ignore[arg-type]  # sightings are none of these
+        await (world.publish(one) if isinstance(one, RulesPublished) else world.decide(one))
         await world.settling.settle()
 
 
