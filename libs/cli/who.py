@@ -16,7 +16,6 @@ from libs.cli.texts import many, moment
 
 SHORT_ID: Final = 12
 _STANDINGS: Final = person_pb2.Standing.DESCRIPTOR
-_OUTCOMES: Final = person_pb2.EdgeOutcome.DESCRIPTOR
 
 
 def person(one: person_pb2.Person, zone: tzinfo) -> RenderableType:
@@ -139,11 +138,11 @@ def edges(title: str, those: Sequence[person_pb2.Edge], zone: tzinfo) -> Table:
     """Evidence, a row each."""
     shown = table("one", "other", "because", "=first", "event", title=title)
     for edge in those:
-        outcome = word(_OUTCOMES, edge.outcome)
-        reason = escape(edge.reason) if outcome == "joined" else f"[yellow]{outcome}[/] {escape(edge.reason)}"
         first = moment(edge.first_seen_at, zone)[:10]
         events = "\n".join(_short(event.hex()) for event in edge.event_ids)
-        shown.add_row(escape(_named(edge.one)), escape(_named(edge.other)), reason, first, f"[dim]{events}[/]")
+        shown.add_row(
+            escape(_named(edge.one)), escape(_named(edge.other)), escape(edge.reason), first, f"[dim]{events}[/]"
+        )
     return shown
 
 

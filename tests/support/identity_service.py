@@ -42,6 +42,7 @@ class Asked:
 
     world: TablesWorld
     channel: grpc.aio.Channel
+    address: str
     other_tenant: str
     consumed: dict[str, dict[int, int]] = field(default_factory=dict)
     _said: int = 0
@@ -141,7 +142,7 @@ async def asked_of(pool: asyncpg.Pool, dsn: str, **how: Any) -> AsyncIterator[As
         endless={WATCHING},
     )
     async with serving as server, channel(f"127.0.0.1:{server.port}") as connected:
-        yield Asked(world, connected, other.id, consumed)
+        yield Asked(world, connected, f"127.0.0.1:{server.port}", other.id, consumed)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What the methods of `identity.v1.Identities` have in common: the parts that they call, and reading who is meant."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import grpc
 from portrait.identity.v1 import identities_service_pb2_grpc as rpc
@@ -22,6 +22,9 @@ from services.identity.queries.people import People
 from services.identity.queries.previewing import Previewing
 from services.identity.rulebook import Reading, Rulebook
 from services.identity.store.tenant import IdentityStore
+
+NOT_A_PERSON: Final = "NOT_A_PERSON"
+"""Why an identifier of an outlet or a household names nobody here; beside the reasons of `libs.people.identifiers`."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -69,5 +72,5 @@ def identified(reading: Reading, said: interaction_pb2.Identifier, field: str) -
         raise InvalidArgument(field, f"{refused[0].type} names nobody: {refused[0].reason}", refused[0].reason)
     if found[0].type.kind != "person":
         told = f"{found[0].type.name} names an {found[0].type.kind}, not a person"
-        raise InvalidArgument(field, told, "NOT_A_PERSON")
+        raise InvalidArgument(field, told, NOT_A_PERSON)
     return found[0]

@@ -1,18 +1,21 @@
 """Whom identifiers name, who somebody is or was, and why."""
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from portrait.identity.v1 import identities_service_pb2 as pb
 from portrait.log.v1.event_pb2 import Position
+from portrait.profile.v1.interaction_pb2 import Identifier
 
-from libs.people.identifiers import Claimed
+from libs.people.identifiers import Claimed, Identified, Refused
 from libs.rpc.caller import calling_tenant
 from libs.rpc.times import micros_of
 from libs.runtime.errors import InvalidArgument
-from services.identity.api.parts import Context, Methods, identified
+from services.identity.api.parts import NOT_A_PERSON, Context, Methods, identified
 from services.identity.codec.persons import explained_on_wire, person_on_wire, tell_whose
 from services.identity.queries.hindsight import Moment, person_then
+from services.identity.rulebook import Reading
 
 INTERACTIONS: Final = "interactions"
 REACH_SECONDS: Final = 10.0
@@ -33,18 +36,17 @@ class PeopleMethods(Methods):
 
     async def BatchResolve(self, request: pb.BatchResolveRequest, context: Context) -> pb.BatchResolveResponse:
         tenant = calling_tenant()
-        identify = (await self._reading(tenant)).anchoring.identify
+        reading = await self._reading(tenant)
         response = pb.BatchResolveResponse()
         named = []
-        for one in request.identifiers:
+        for one in _read(reading, request.identifiers):
             answer = response.resolutions.add()
-            found, refused = identify([Claimed(one.type, one.value)])
-            if refused:
-                answer.unusable = refused[0].reason
-            elif found[0].type.kind != "person":
-                answer.unusable = "NOT_A_PERSON"
+            if isinstance(one, Refused):
+                answer.unusable = one.reason
+            elif one.type.kind != "person":
+                answer.unusable = NOT_A_PERSON
             else:
-                named.append((answer, found[0].key))
+                named.append((answer, one.key))
         whose = await self._parts.people.whose(tenant, [key for _, key in named])
         for answer, key in named:
             tell_whose(answer, key, whose[key])
@@ -80,3 +82,11 @@ class PeopleMethods(Methods):
                 if consumed.get(at_least.partition, 0) >= at_least.position:
                     return
                 await asyncio.sleep(POLL_SECONDS)
+
+
+def _read(reading: Reading, said: Iterable[Identifier]) -> Sequence[Identified | Refused]:
+    """Each identifier as the rules read it. Nearly always all are usable, and then one look at them is enough."""
+    identify = reading.anchoring.identify
+    claims = [Claimed(one.type, one.value) for one in said]
+    found, refused = identify(claims)
+    return [(one[0] or one[1])[0] for one in map(identify, ([claim] for claim in claims))] if refused else found

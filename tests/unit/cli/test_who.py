@@ -88,7 +88,7 @@ def test_an_explanation_shows_what_joins_and_what_does_not_with_events() -> None
         "What joins",
         "seen together twice",
         "What does not",
-        "limit one person",
+        "one person may have at most 1 user_id",
         "passed on",
     ):
         assert said in text

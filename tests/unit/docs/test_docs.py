@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 from google.protobuf.descriptor import ServiceDescriptor
+from portrait.identity.v1 import identities_service_pb2
 from portrait.log.v1 import log_service_pb2
 from portrait.ops.v1 import projections_service_pb2
 from portrait.profile.v1 import (
@@ -24,7 +25,7 @@ from services.profile.settings import ProfileSettings
 ROOT: Final = Path(__file__).parents[3]
 PAGES: Final = sorted(
     page
-    for folder in (".", "docs", "docs/adr", "services/*", "examples/*", "k8s")
+    for folder in (".", "docs", "docs/adr", "docs/guides", "services/*", "examples/*", "k8s")
     for page in ROOT.glob(f"{folder}/*.md")
 )
 LINK: Final = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?\)")
@@ -80,6 +81,7 @@ def services() -> Iterable[ServiceDescriptor]:
         profiles_service_pb2,
         quarantine_service_pb2,
         schemas_service_pb2,
+        identities_service_pb2,
         log_service_pb2,
         projections_service_pb2,
     ):
