@@ -37,8 +37,13 @@ from libs.runtime.tenants import Tenants
 from libs.telemetry.logs import start_logs
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import Traces
+from services.identity.api import WATCHING, Parts, identity_services
 from services.identity.consuming import CONSUMER, INTERACTIONS, Consuming
+from services.identity.deciding import Deciding
 from services.identity.migrations import SCRIPTS
+from services.identity.queries.explaining import Explaining
+from services.identity.queries.people import People
+from services.identity.queries.previewing import Previewing
 from services.identity.rulebook import Rulebook
 from services.identity.settings import IdentitySettings
 from services.identity.settling import Settling
@@ -86,6 +91,19 @@ async def live(life: Lifecycle, settings: IdentitySettings) -> None:
     largest = settings.largest_neighbourhood
     consuming = Consuming(rulebook, source, clock, largest)
     settling = Settling(transactions, rulebook, clock, metrics, wake, largest)
+    deciding = Deciding(transactions, rulebook, tenants, clock, wake, largest)
+    people = People(pool, log)
+    parts = Parts(
+        tenants,
+        rulebook,
+        people,
+        Explaining(people),
+        Previewing(settings.database_url),
+        deciding,
+        source,
+        log,
+        partial(consumed, pool),
+    )
     folding = folding_of(settings, pool, log, consuming)
     consumer = Consumer(folding, held, broker=broker, source=source, metrics=metrics, traces=traces)
     relay = Relay(log, broker, PostgresSavedPositions(pool, LOG), metrics, traces, partitions=relayed)
@@ -103,13 +121,17 @@ async def live(life: Lifecycle, settings: IdentitySettings) -> None:
     life.background("upkeep", Upkeep(pool, ranges, clock, settings.message_id_days, metrics).run())
     server = await life.start(
         serve(
-            log_services(log, pool, standings, partial(consumed, pool), [ConsumerMender(folding)]),
+            [
+                *identity_services(parts),
+                *log_services(log, pool, standings, partial(consumed, pool), [ConsumerMender(folding)]),
+            ],
             host=settings.host,
             port=settings.port,
             authenticator=DevelopmentCredential({tenant.id for tenant in tenants}),
             metrics=metrics,
             traces=traces,
             drain_seconds=settings.drain_seconds,
+            endless={WATCHING},
         )
     )
     life.background("readiness", follow_database(server, pool))
