@@ -142,10 +142,6 @@ async def test_another_tenants_decisions_change_nothing_here(asked: Asked) -> No
     assert await asked.names("u1") == values("u1", "e1")
 
 
-async def test_suggestions_are_not_answered_yet(asked: Asked) -> None:
-    assert (await refused(asked.stub.ListSuggestions(pb.ListSuggestionsRequest()))).code == "UNIMPLEMENTED"
-
-
 async def test_what_parts_a_child_is_told_of_the_child(asked: Asked) -> None:
     """An openid goes with its unionid."""
     await asked.saw(seen("n1", "o1"), seen("n1", "e1"), seen("o1", "e1"))
