@@ -10,7 +10,7 @@ import msgspec
 
 from services.profile.domain import day_counts
 from services.profile.domain.day_counts import DayCounts
-from services.profile.domain.schema import DIMENSIONS, EventReading
+from services.profile.domain.schema import DIMENSIONS, Dimensions, EventReading
 
 Affinities = dict[str, dict[str, DayCounts]]
 """Dimension → key → weight by day."""
@@ -48,16 +48,11 @@ def draw(affinities: Affinities, reading: EventReading, properties: Mapping[str,
     `source` stands for the channel where no property names one; it is empty where the event says nothing of channels.
     """
     weight = reading.weight
-    for dimension, names in reading.dimensions:
-        key = _named(names, properties) or (source if dimension == "channel" else "")
-        if key:
-            _add(affinities, dimension, key, weight, day)
+    _add(affinities, reading.dimensions, properties, source, weight, day)
     if reading.lines and isinstance(lines := properties.get(reading.lines), list):
         for line in lines[:LINES_COUNTED]:
             if isinstance(line, dict):
-                for dimension, names in reading.line_dimensions:
-                    if key := _named(names, line):
-                        _add(affinities, dimension, key, weight, day)
+                _add(affinities, reading.line_dimensions, line, "", weight, day)
 
 
 def union(a: Affinities, b: Affinities) -> Affinities:
@@ -84,6 +79,24 @@ def affinities_now(affinities: Affinities, today: int) -> tuple[Affinity, ...]:
     return tuple(shown)
 
 
+def _add(
+    affinities: Affinities, dimensions: Dimensions, properties: Mapping[str, Any], source: str, weight: int, day: int
+) -> None:
+    """Add the weight to what is named in each dimension."""
+    for dimension, names in dimensions:
+        key = _named(names, properties) or (source if dimension == "channel" else "")
+        if not key:
+            continue
+        known = affinities.get(dimension)
+        if known is None:
+            known = affinities[dimension] = {}
+        days = known.get(key)
+        if days is None:
+            known[key] = {day: weight}
+        else:
+            day_counts.add(days, day, weight)
+
+
 def _named(names: Iterable[str], properties: Mapping[str, Any]) -> str:
     """The key in the first of some properties that holds one; empty where none does."""
     for name in names:
@@ -94,17 +107,6 @@ def _named(names: Iterable[str], properties: Mapping[str, Any]) -> str:
         elif type(value) is int and -_LARGEST <= value < _LARGEST:
             return str(value)
     return ""
-
-
-def _add(affinities: Affinities, dimension: str, key: str, weight: int, day: int) -> None:
-    known = affinities.get(dimension)
-    if known is None:
-        known = affinities[dimension] = {}
-    days = known.get(key)
-    if days is None:
-        known[key] = {day: weight}
-    else:
-        day_counts.add(days, day, weight)
 
 
 def _union(a: Mapping[str, DayCounts], b: Mapping[str, DayCounts]) -> dict[str, DayCounts]:

@@ -18,6 +18,8 @@ UnknownProperties = Literal["allow", "quarantine"]
 
 DIMENSIONS: Final[tuple[Role, ...]] = ("item", "category", "brand", "content", "channel", "outlet")
 """Roles of what a person can be drawn to."""
+Dimensions = tuple[tuple[Role, tuple[str, ...]], ...]
+"""Dimensions with the properties that play them, the preferred one first."""
 
 TRAITS: Final = "traits"
 """Name of the one schema that describes traits; no event has it."""
@@ -57,8 +59,8 @@ class EventReading:
     roles: tuple[tuple[Role, str], ...] = ()
     lines: str | None = None
     line_roles: tuple[tuple[Role, str], ...] = ()
-    dimensions: tuple[tuple[Role, tuple[str, ...]], ...] = field(init=False)
-    line_dimensions: tuple[tuple[Role, tuple[str, ...]], ...] = field(init=False)
+    dimensions: Dimensions = field(init=False)
+    line_dimensions: Dimensions = field(init=False)
 
     def __post_init__(self) -> None:
         played: dict[Role, tuple[str, ...]] = {"channel": (), **_by_dimension(self.roles)}
