@@ -109,17 +109,21 @@ def fold(
     """Fold events, in order of position, onto what `begin` makes; stops before the first that fails."""
     handles = projection.handles
     onto = begin()
+    state = onto.state
     for index, recorded in enumerate(events):
-        handled = handles.get(recorded.event.type)
+        event = recorded.event
+        handled = handles.get(event.type)
         if handled is not None:
             try:
-                current = recorded if recorded.event.version == handled.version else _upcast(recorded, handled)
-                onto.state = handled.evolve(onto.state, current)
+                current = recorded if event.version == handled.version else _upcast(recorded, handled)
+                state = handled.evolve(state, current)
             except Exception as error:  # noqa: BLE001  whatever fails, the key must stand still before it, and be seen
                 before = fold(projection, begin, events[:index])  # this state may have been changed half-way
                 before.parked = Parked(recorded, f"{type(error).__name__}: {error}")
                 return before
-        onto.position, onto.recorded_at = recorded.position, recorded.recorded_at
+    if events:
+        last = events[-1]
+        onto.state, onto.position, onto.recorded_at = state, last.position, last.recorded_at
     return onto
 
 
@@ -136,11 +140,13 @@ def refold(
     apply to `as_of`, and by their recorded_at to `known_at`. What was blanked was never known, whether or not its
     payload is gone already.
     """
-    blanked = blanked_positions(events)
+    changes = _changes_of_the_past(events)
+    blanked = blanked_positions(changes)
     if known_at is not None:
         events = [recorded for recorded in events if recorded.recorded_at <= known_at]
-    gone = blanked | retracted_positions(events)
-    standing = [recorded for recorded in events if recorded.position not in gone]
+        changes = [recorded for recorded in changes if recorded.recorded_at <= known_at]
+    gone = blanked | retracted_positions(changes)
+    standing = [recorded for recorded in events if recorded.position not in gone] if gone else events
     if as_of is not None:
         standing = [recorded for recorded in standing if recorded.event.occurred_at_micros <= as_of]
     folded = fold(projection, lambda: Folded(projection.initial()), standing)
@@ -158,8 +164,11 @@ def bounded(projection: LazyProjection[State], refolded: Folded[State]) -> Folde
 
 def needs_refold(tail: Sequence[Recorded]) -> bool:
     """Whether a tail holds something that changes what was folded before it."""
-    # A list, because a generator would take twice as long.
-    return not _CHANGES_THE_PAST.isdisjoint([recorded.event.type for recorded in tail])
+    return bool(_changes_of_the_past(tail))
+
+
+def _changes_of_the_past(events: Iterable[Recorded]) -> list[Recorded]:
+    return [recorded for recorded in events if recorded.event.type in _CHANGES_THE_PAST]
 
 
 def retracted_positions(events: Iterable[Recorded]) -> frozenset[int]:

@@ -16,6 +16,7 @@ from services.profile.domain.description import describe
 from services.profile.domain.event_names import event_name
 from services.profile.domain.interaction import read_interaction
 from services.profile.domain.portrait import Fact, Portrait
+from services.profile.domain.schema_set import SchemaSet
 from services.profile.schemas import Schemas
 
 INTERACTION_RECORDED: Final = "interaction_recorded"
@@ -75,15 +76,18 @@ def _first_fold(version: Version, meaning: PortraitMeaning, schemas: Schemas) ->
     calendars = {tenant: _calendar(zone, meaning.currencies[tenant]) for tenant, zone in meaning.zones.items()}
     floors: Mapping[str, int] = meaning.schemas
 
+    @cache  # a revision that is known never changes, and one that is not raises
+    def meaning_of(tenant: str, revision: int) -> tuple[SchemaSet, Calendar]:
+        return schemas.of(tenant).at(max(revision, floors.get(tenant, 0))), calendars[tenant]
+
     def record(state: Portrait, recorded: Recorded) -> Portrait:
         event = recorded.event
         payload = event.payload
         if payload:  # what was erased is empty
             said = read_interaction(payload)
-            tenant = event.tenant
-            revision = max(event.schema_revision, floors.get(tenant, 0))
-            reading = schemas.of(tenant).at(revision).reading(event_name(said))
-            portrait.record(state, Fact(event.id, event.occurred_at_micros, said), reading, calendars[tenant])
+            meant, calendar = meaning_of(event.tenant, event.schema_revision)
+            fact = Fact(event.id, event.occurred_at_micros, said)
+            portrait.record(state, fact, meant.reading(event_name(said)), calendar)
         return state
 
     async def know_schemas(events: Sequence[Recorded]) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from services.profile.domain import day_counts
 from services.profile.domain.day_counts import DayCounts
-from services.profile.domain.schema import DIMENSIONS, EventReading, Role
+from services.profile.domain.schema import DIMENSIONS, Dimensions, EventReading
 
 Affinities = dict[str, dict[str, DayCounts]]
 """Dimension → key → weight by day."""
@@ -48,14 +48,11 @@ def draw(affinities: Affinities, reading: EventReading, properties: Mapping[str,
     `source` stands for the channel where no property names one; it is empty where the event says nothing of channels.
     """
     weight = reading.weight
-    named = _named(reading.dimensions, properties) if properties else {}
-    if source and "channel" not in named:
-        named["channel"] = source
-    _add(affinities, named, weight, day)
+    _add(affinities, reading.dimensions, properties, source, weight, day)
     if reading.lines and isinstance(lines := properties.get(reading.lines), list):
         for line in lines[:LINES_COUNTED]:
             if isinstance(line, dict):
-                _add(affinities, _named(reading.line_dimensions, line), weight, day)
+                _add(affinities, reading.line_dimensions, line, "", weight, day)
 
 
 def union(a: Affinities, b: Affinities) -> Affinities:
@@ -82,23 +79,14 @@ def affinities_now(affinities: Affinities, today: int) -> tuple[Affinity, ...]:
     return tuple(shown)
 
 
-def _named(roles: Iterable[tuple[Role, str]], properties: Mapping[str, Any]) -> dict[str, str]:
-    """What plays each dimension; of several properties with one role the first present does."""
-    named: dict[str, str] = {}
-    for role, name in roles:
-        value = properties.get(name)
-        if value is None or role in named:
+def _add(
+    affinities: Affinities, dimensions: Dimensions, properties: Mapping[str, Any], source: str, weight: int, day: int
+) -> None:
+    """Add the weight to what is named in each dimension."""
+    for dimension, names in dimensions:
+        key = _named(names, properties) or (source if dimension == "channel" else "")
+        if not key:
             continue
-        if type(value) is str:
-            if 0 < len(value) <= _LONGEST:
-                named[role] = value
-        elif type(value) is int and -_LARGEST <= value < _LARGEST:
-            named[role] = str(value)
-    return named
-
-
-def _add(affinities: Affinities, named: Mapping[str, str], weight: int, day: int) -> None:
-    for dimension, key in named.items():
         known = affinities.get(dimension)
         if known is None:
             known = affinities[dimension] = {}
@@ -107,6 +95,18 @@ def _add(affinities: Affinities, named: Mapping[str, str], weight: int, day: int
             known[key] = {day: weight}
         else:
             day_counts.add(days, day, weight)
+
+
+def _named(names: Iterable[str], properties: Mapping[str, Any]) -> str:
+    """The key in the first of some properties that holds one; empty where none does."""
+    for name in names:
+        value = properties.get(name)
+        if type(value) is str:
+            if 0 < len(value) <= _LONGEST:
+                return value
+        elif type(value) is int and -_LARGEST <= value < _LARGEST:
+            return str(value)
+    return ""
 
 
 def _union(a: Mapping[str, DayCounts], b: Mapping[str, DayCounts]) -> dict[str, DayCounts]:

@@ -30,7 +30,7 @@ def add(counts: DayCounts, day: int, amount: int) -> None:
         counts[OLDER] = min(counts.get(OLDER, 0) + amount, LARGEST_SUM)
         return
     counts[day] = amount
-    if day > newest:
+    if day > newest and min(counts) <= day - DAYS:
         _fold_older(counts, day)
 
 
@@ -39,8 +39,8 @@ def union(a: Mapping[int, int], b: Mapping[int, int]) -> DayCounts:
     united = dict(a)
     for day, amount in b.items():
         united[day] = min(united.get(day, 0) + amount, LARGEST_SUM)
-    if united:
-        _fold_older(united, max(united))
+    if united and min(united) <= (newest := max(united)) - DAYS:
+        _fold_older(united, newest)
     return united
 
 
@@ -57,9 +57,6 @@ def within(counts: Mapping[int, int], today: int, days: int) -> int:
 
 
 def _fold_older(counts: DayCounts, newest: int) -> None:
-    horizon = newest - DAYS
-    if min(counts) > horizon:
-        return
-    gone = [day for day in counts if OLDER < day <= horizon]
+    gone = [day for day in counts if OLDER < day <= newest - DAYS]
     if gone:
         counts[OLDER] = min(counts.get(OLDER, 0) + sum([counts.pop(day) for day in gone]), LARGEST_SUM)

@@ -73,13 +73,13 @@ class Portrait(msgspec.Struct, array_like=True, gc=False):
 
 def record(portrait: Portrait, fact: Fact, reading: EventReading, calendar: Calendar) -> None:
     """Fold one interaction into the portrait, which changes; `reading` is that of the interaction's event name."""
-    said, at, name = fact.interaction, fact.occurred_at, reading.name
+    said, at, event_id, name = fact.interaction, fact.occurred_at, fact.event_id, reading.name
     day, hour = calendar.place(at)
     portrait.interactions += 1
     portrait.first_seen = min(portrait.first_seen, at)
     portrait.last_seen = max(portrait.last_seen, at)
     activity.happened(portrait.activity, name, at, day)
-    recent.note(portrait.recent, (at, fact.event_id, name, said.source))
+    recent.note(portrait.recent, (at, event_id, name, said.source))
     see(portrait.seen, portrait.proven, said, at)
     source = ""
     if name not in OWN_DOING:
@@ -91,13 +91,13 @@ def record(portrait: Portrait, fact: Fact, reading: EventReading, calendar: Cale
         affinity.draw(portrait.affinities, reading, properties, source, day)
     if reading.money_flow:
         try:
-            spending.spend(portrait.spending, reading, properties, calendar.currency, at, day, fact.event_id)
+            spending.spend(portrait.spending, reading, properties, calendar.currency, at, day, event_id)
         except MoneyUnreadable as unreadable:
             _ignore(portrait, unreadable.fault, 1)
     if said.traits:
-        _ignore(portrait, "TRAIT_TOO_LONG", say(portrait.traits, said.traits, said.source, at, fact.event_id))
+        _ignore(portrait, "TRAIT_TOO_LONG", say(portrait.traits, said.traits, said.source, at, event_id))
     if said.consents:
-        permit(portrait.consents, said, at, fact.event_id, calendar)
+        permit(portrait.consents, said, at, event_id, calendar)
 
 
 def combine(a: Portrait, b: Portrait) -> Portrait:

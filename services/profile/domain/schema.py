@@ -1,5 +1,6 @@
 """What the properties of an event mean: the schema as published, and the reading that the folds go by."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, Literal
@@ -17,6 +18,8 @@ UnknownProperties = Literal["allow", "quarantine"]
 
 DIMENSIONS: Final[tuple[Role, ...]] = ("item", "category", "brand", "content", "channel", "outlet")
 """Roles of what a person can be drawn to."""
+Dimensions = tuple[tuple[Role, tuple[str, ...]], ...]
+"""Dimensions with the properties that play them, the preferred one first."""
 
 TRAITS: Final = "traits"
 """Name of the one schema that describes traits; no event has it."""
@@ -47,7 +50,7 @@ class EventReading:
     `roles` and `line_roles` pair a role with a property, the preferred one first; `lines` names the list whose entries
     `line_roles` are about. `weight` says how strongly the event speaks for the things it names. A line's amount is the
     line's total; only where it is absent do price and quantity make it. `dimensions` and `line_dimensions` are the part
-    of them that names what a person can be drawn to.
+    of them that names what a person can be drawn to, by dimension; an event has a channel even if no property names it.
     """
 
     name: str
@@ -56,12 +59,18 @@ class EventReading:
     roles: tuple[tuple[Role, str], ...] = ()
     lines: str | None = None
     line_roles: tuple[tuple[Role, str], ...] = ()
-    dimensions: tuple[tuple[Role, str], ...] = field(init=False)
-    line_dimensions: tuple[tuple[Role, str], ...] = field(init=False)
+    dimensions: Dimensions = field(init=False)
+    line_dimensions: Dimensions = field(init=False)
 
     def __post_init__(self) -> None:
-        for name, roles in (("dimensions", self.roles), ("line_dimensions", self.line_roles)):
-            object.__setattr__(self, name, tuple(playing for playing in roles if playing[0] in DIMENSIONS))
+        played: dict[Role, tuple[str, ...]] = {"channel": (), **_by_dimension(self.roles)}
+        object.__setattr__(self, "dimensions", tuple(played.items()))
+        object.__setattr__(self, "line_dimensions", tuple(_by_dimension(self.line_roles).items()))
+
+
+def _by_dimension(roles: Sequence[tuple[Role, str]]) -> dict[Role, tuple[str, ...]]:
+    played = {dimension: tuple(name for role, name in roles if role == dimension) for dimension in DIMENSIONS}
+    return {dimension: names for dimension, names in played.items() if names}
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,8 @@ def see(seen: Sightings, proven: Sightings, said: Interaction, at: Micros) -> No
             _note(seen, identifier.type, str(identifier.value), at)
             if identifier.verified:
                 _note(proven, identifier.type, str(identifier.value), at)
+        keep_greatest(proven, SIGHTINGS_KEPT)
     keep_greatest(seen, SIGHTINGS_KEPT)
-    keep_greatest(proven, SIGHTINGS_KEPT)
 
 
 def seen_identifiers(seen: Sightings, proven: Sightings, normalise: Normalise) -> tuple[SeenIdentifier, ...]:
