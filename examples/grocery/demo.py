@@ -34,7 +34,7 @@ async def show(shown: Console, limit: int | None) -> bool:
     """Start everything, tell the story, stop everything; False if a signal ended it before."""
     with ended_by_signals():
         began = monotonic()
-        shown.print("Starting PostgreSQL, NATS and the profile service, for this demo alone …")
+        shown.print("Starting PostgreSQL, NATS and the services, for this demo alone …")
         async with Stack() as stack, channel(stack.services["profile"].target) as line:
             shown.print(f"[green]✓[/] up in {lasting(monotonic() - began)}")
             address = stack.services["profile"].target

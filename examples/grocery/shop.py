@@ -61,6 +61,13 @@ class Shop:
             request.at.as_of.FromDatetime(as_of)
         return (await self.calling.ask(self._profiles.GetProfile, request)).profile
 
+    async def portrait_of(self, identifier: str) -> profiles_pb.Profile:
+        """The portrait that an identifier, as type:value, leads to."""
+        request = profiles_pb.GetProfileRequest(person=profiles_pb.PersonReference())
+        type_, _, value = identifier.partition(":")
+        request.person.identifier.type, request.person.identifier.value = type_, value
+        return (await self.calling.ask(self._profiles.GetProfile, request)).profile
+
     async def portraits(self, households: Sequence[int], *sections: str) -> list[profiles_pb.Profile]:
         """Sections of many portraits, in the order asked for."""
         found: list[profiles_pb.Profile] = []

@@ -6,7 +6,7 @@ from typing import Any, Final
 from portrait.profile.v1 import collector_service_pb2 as collector_pb
 from portrait.profile.v1 import profiles_service_pb2 as profiles_pb
 
-from examples.grocery import faults, hindsight
+from examples.grocery import faults, hindsight, recognition
 from examples.grocery.books import spending
 from examples.grocery.conversion import CURRENCY, ZONE
 from examples.grocery.expectation import expect, expect_soon
@@ -41,6 +41,7 @@ async def tell(scene: Scene) -> None:
     await faults.kill(scene, later)
     await faults.lose_the_broker(scene, later)
     await hindsight.change_its_mind(scene, one)
+    await recognition.recognise(scene)
     await stand(scene)
 
 

@@ -61,6 +61,11 @@ def test_the_demo_ends_well_tells_everything_and_leaves_nothing(run: Run) -> Non
         "version 2 differs from version 1 in 5 of 20 people",
         "✓ 5 households of 20 responded to campaigns, as 37 coupons at the till say",
         "✓ switched back and there again",
+        "✓ one portrait of four interactions, by whichever identifier it is asked for",
+        "✓ four people, and a tablet that is nobody's",
+        "✓ what came under the number until that day is the former owner's, and the rest the new one's",
+        "✓ two people again, under the ids that they had, with the portraits that they had",
+        "✓ foretold, and nothing has changed",
         "✓ Everything is as it should be",
     ):
         assert sentence in told
