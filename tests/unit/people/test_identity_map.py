@@ -3,9 +3,10 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.people.identity_events import CutMade
 from libs.people.identity_map import IdentityMap
 from libs.people.keys import KEY_BYTES
-from libs.people.spans import WHOLE, Span, in_session, own_id, since
+from libs.people.spans import WHOLE, AtTimes, Span, in_session, own_id, since
 
 A, B, C = (letter * KEY_BYTES for letter in (b"a", b"b", b"c"))
 KIOSK: Span = in_session("s1")
@@ -47,7 +48,8 @@ def test_a_moved_identifier_and_its_person_know_each_other() -> None:
 
 
 def test_former_ids_answer_with_who_they_are_today() -> None:
-    known = told((B, WHOLE, A, 1), (C, LATER, A, 1))
+    known = told((B, WHOLE, A, 1), (C, LATER, A, 2))
+    known.cut(CutMade(C, AtTimes((5,)), 1))
     for former in (B, own_id(C, LATER)):
         assert known.current(former) == A
         assert known.members(former) == known.members(A)
@@ -55,6 +57,7 @@ def test_former_ids_answer_with_who_they_are_today() -> None:
 
 def test_a_person_may_be_named_by_a_span() -> None:
     known = told((C, LATER, own_id(C, LATER), 2), (B, WHOLE, own_id(C, LATER), 1))
+    known.cut(CutMade(C, AtTimes((5,)), 1))
     assert known.members(own_id(C, LATER)) == {(C, LATER), (B, WHOLE)}
     assert known.current(own_id(C, LATER)) == own_id(C, LATER)
 
