@@ -78,6 +78,7 @@ async def test_a_place_in_the_stream_is_found_by_position(broker: Broker, log: M
 async def test_a_consumer_goes_on_when_its_pull_consumer_is_deleted(
     broker: Broker, log: MemoryLog, memory: Memory
 ) -> None:
+    # pitfall 10: a fetch in flight hears nothing of it
     async with running(relay_of(log, broker), consumer_of(log, broker, memory)):
         await append(log, 500)
         await eventually(lambda: memory.holds_all_of(log))
@@ -91,6 +92,7 @@ async def test_a_consumer_goes_on_when_its_pull_consumer_is_deleted(
 async def test_a_consumer_goes_on_when_the_server_restarts(
     own_nats: NatsServer, broker: Broker, log: MemoryLog, memory: Memory
 ) -> None:
+    # pitfall 10
     async with running(relay_of(log, broker), consumer_of(log, broker, memory)):
         for start in range(0, 2_000, 1_000):
             await append(log, 500, start=start)
@@ -104,6 +106,7 @@ async def test_a_consumer_goes_on_when_the_server_restarts(
 async def test_a_store_wiped_in_mid_run_costs_nothing_but_time(
     own_nats: NatsServer, broker: Broker, log: MemoryLog, memory: Memory
 ) -> None:
+    # pitfall 6: a broker's store is no place to keep anything
     async with running(relay_of(log, broker), consumer_of(log, broker, memory)):
         await append(log, 2_000)
         await eventually(lambda: memory.has_more_than(500))
@@ -118,6 +121,7 @@ async def test_a_store_wiped_in_mid_run_costs_nothing_but_time(
 async def test_a_stream_deleted_and_made_again_costs_nothing_but_time(
     broker: Broker, log: MemoryLog, memory: Memory
 ) -> None:
+    # pitfall 7: sequences that were noted mean nothing in the new stream
     async with running(relay_of(log, broker), consumer_of(log, broker, memory)):
         for start in range(0, 3_000, 1_000):
             await append(log, 1_000, start=start)

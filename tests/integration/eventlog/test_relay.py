@@ -28,6 +28,7 @@ async def test_every_event_is_published_once_and_in_order(broker: Broker) -> Non
 
 
 async def test_many_customers_make_no_more_subjects_than_partitions_and_no_message_ids(broker: Broker) -> None:
+    # pitfall 13: each subject and each message id costs the broker memory
     log = memory_log()
     await append(log, 100_000)
     await publish_all(relay_of(log, broker))
@@ -68,6 +69,7 @@ async def test_an_appender_wakes_the_relay(broker: Broker) -> None:
 
 
 async def test_a_publisher_outlives_a_server_that_is_killed_in_mid_flight(own_nats: NatsServer, broker: Broker) -> None:
+    # pitfall 9: futures of publishing have no end of their own
     log = memory_log()
     stream = Stream(broker, log)
     client = await broker.client()

@@ -179,6 +179,7 @@ async def test_a_portrait_contains_everything_that_was_acknowledged(demo: Client
 
 
 async def test_history_that_is_imported_late_does_not_overwrite_what_is_newer(demo: Client) -> None:
+    # pitfall 19
     """As if the import had come first: the portrait does not show the order of arrival."""
     late, early = fresh(), fresh()
     new: dict[str, Any] = {"traits": {"city": "上海", "age": 30}, "occurred_at": "2026-03-01T10:00:00Z"}

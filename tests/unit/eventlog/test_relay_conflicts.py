@@ -7,6 +7,7 @@ from libs.eventlog.stream import is_conflict, is_stream_missing, partition_in, p
 
 @pytest.mark.parametrize("code", [10071, 10164])
 def test_both_codes_of_a_wrong_last_sequence_are_the_same_conflict(code: int) -> None:
+    # pitfall 11
     assert is_conflict(BadRequestError(code=400, err_code=code))
 
 

@@ -40,6 +40,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def test_a_clean_clone_generates_what_is_committed_without_a_network(clone: Path, tmp_path: Path) -> None:
+    # pitfall 29: no wheel ships the .proto files that ours import
     (tmp_path / "sitecustomize.py").write_text(FORBID_NETWORK)
     made = run(clone, "generate", PYTHONPATH=str(tmp_path))
     assert made.returncode == 0, made.stderr

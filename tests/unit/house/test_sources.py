@@ -11,6 +11,7 @@ NOTIFY = re.compile(r"\b(NOTIFY|pg_notify)\b")
 
 
 def test_nobody_uses_the_ordered_consumer_that_drops_at_its_pending_limit() -> None:
+    # pitfall 8
     assert offenders(lambda word: word == "ordered_consumer") == []
 
 

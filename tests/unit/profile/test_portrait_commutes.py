@@ -28,6 +28,7 @@ portraits = facts(max_size=6).map(folded)
 @thorough
 @given(facts(), st.randoms(use_true_random=False))
 def test_the_order_of_delivery_cannot_be_seen(sent: list[Fact], rng: random.Random) -> None:
+    # pitfall 32
     shuffled = rng.sample(sent, len(sent))
     assert fingerprint(folded(shuffled)) == fingerprint(folded(sent))
 
@@ -130,6 +131,7 @@ def test_large_amounts_and_full_registers_commute(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_at_the_caps_a_refold_in_any_order_is_the_same(seed: int) -> None:
+    # pitfall 32: floating sums and evictions hang on the order
     shuffled = random.Random(seed).sample(_GIANT, len(_GIANT))
     one, other = folded(_GIANT), folded(shuffled)
     assert overfull(one)
@@ -169,6 +171,7 @@ def test_a_full_consent_section_forgets_grants_before_opt_outs() -> None:
 
 @pytest.mark.parametrize("order", [list, reversed])
 def test_an_older_import_after_newer_events_leaves_newer_traits(order: Callable[[list[Fact]], Any]) -> None:
+    # pitfall 19
     newer = fact(identified({"city": "上海"}), NOON, "live")
     older = fact(identified({"city": "北京"}), NOON - 900 * DAY, "import")
     portrait = folded(order([newer, older]))
