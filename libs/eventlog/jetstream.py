@@ -13,6 +13,7 @@ from libs.eventlog.stream import REQUEST_SECONDS
 from libs.runtime.errors import Unavailable
 
 _CONNECT_SECONDS: Final = 2.0
+_CANCEL_SECONDS: Final = 0.05
 
 _logger = structlog.get_logger(__name__)
 
@@ -52,20 +53,26 @@ class Broker:
             if self._client is not None and not self._client.is_closed:
                 return self._client
             client = Client()
-            opening = client.connect(
-                self._urls,
-                name=self._name,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=0.25,  # type: ignore[arg-type]  # annotated as int, used as seconds
-                connect_timeout=_CONNECT_SECONDS,  # type: ignore[arg-type]  # as above
-                ping_interval=5,
-                max_outstanding_pings=2,
-                pending_size=0,
-                error_cb=_told,
+            opening = asyncio.ensure_future(
+                client.connect(
+                    self._urls,
+                    name=self._name,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.25,  # type: ignore[arg-type]  # annotated as int, used as seconds
+                    connect_timeout=_CONNECT_SECONDS,  # type: ignore[arg-type]  # as above
+                    ping_interval=5,
+                    max_outstanding_pings=2,
+                    pending_size=0,
+                    error_cb=_told,
+                )
             )
             try:
-                await asyncio.wait_for(opening, _CONNECT_SECONDS)
-            except (TimeoutError, nats.errors.Error, OSError) as error:
+                await asyncio.wait([opening], timeout=_CONNECT_SECONDS)
+            finally:
+                await _ended(opening)
+            try:
+                opening.result()
+            except (asyncio.CancelledError, nats.errors.Error, OSError) as error:
                 await client.close()
                 raise Unavailable("nats", str(error) or "no answer") from error
             self._client = client
@@ -77,6 +84,13 @@ class Broker:
     async def __aexit__(self, *_: object) -> None:
         if self._client is not None and not self._client.is_closed:
             await self._client.close()
+
+
+async def _ended(opening: asyncio.Future[None]) -> None:
+    """Cancel until it has ended: the client tries for ever, and loses a cancellation that meets a refusal."""
+    while not opening.done():
+        opening.cancel()
+        await asyncio.wait([opening], timeout=_CANCEL_SECONDS)
 
 
 async def _told(error: Exception) -> None:
