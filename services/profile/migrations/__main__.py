@@ -1,28 +1,10 @@
 """`python -m services.profile.migrations check` tells whether the tables are what the migrations make."""
 
-import asyncio
 import sys
-import tempfile
-from pathlib import Path
 
-from libs.devstack.postgres import PostgresServer
-from libs.eventlog.migrations import drift, migrate
+from libs.devstack.drift import check
 from services.profile.migrations import SCRIPTS
 from services.profile.migrations.tables import metadata
 
-
-async def check() -> int:
-    """Migrate an empty database and compare; the exit status."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with PostgresServer(Path(folder) / "postgres") as server:
-            await server.create_database("profile", role="profile")
-            url = server.dsn("profile", "profile")
-            await migrate(url, SCRIPTS, partitions=8)
-            differences = await drift(url, metadata)
-    for difference in differences:
-        sys.stderr.write(f"{difference}\n")
-    return 1 if differences else 0
-
-
 if __name__ == "__main__":
-    sys.exit(asyncio.run(check()))
+    sys.exit(check("profile", SCRIPTS, metadata))
