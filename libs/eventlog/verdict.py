@@ -68,7 +68,6 @@ _DATABASE_PASSES: Final = (
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby that has not been promoted yet
-    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InvalidAuthorizationSpecificationError,  # a password that is being changed
     asyncpg.InvalidCatalogNameError,  # a database that is being restored
     asyncpg.PostgresSystemError,

@@ -51,8 +51,22 @@ def news_in(events: Iterable[log_pb.Event]) -> dict[str, News]:
             said = pb.Moved.FromString(event.payload)
             _of(news, event).moves.append(Move(event.key, said.span, said.to_person, said.version))
         elif event.type == CUT:
-            _of(news, event).cuts.append(_cut(event))
+            made = pb.AnchorCut.FromString(event.payload)
+            _of(news, event).cuts.append(CutMade(event.key, cut_in(made), made.version))
     return news
+
+
+def cut_in(said: pb.AnchorCut) -> Cut | None:
+    """How an identifier is cut; None where it is whole."""
+    match said.WhichOneof("cut"):
+        case None:
+            return None
+        case "by_session":
+            return BySession()
+        case "by_identifier":
+            return ByIdentifier()
+        case "at_times":
+            return AtTimes(tuple(said.at_times.times_micros))
 
 
 def places_begun(cut: CutMade) -> list[Move]:
@@ -70,18 +84,3 @@ def _of(news: dict[str, News], event: log_pb.Event) -> News:
     if len(event.key) != KEY_BYTES:
         raise ValueError(f"{event.type} is filed under {len(event.key)} bytes, which are no identifier")
     return news.setdefault(event.tenant, News([], []))
-
-
-def _cut(event: log_pb.Event) -> CutMade:
-    said = pb.AnchorCut.FromString(event.payload)
-    cut: Cut | None
-    match said.WhichOneof("cut"):
-        case None:
-            cut = None
-        case "by_session":
-            cut = BySession()
-        case "by_identifier":
-            cut = ByIdentifier()
-        case "at_times":
-            cut = AtTimes(tuple(said.at_times.times_micros))
-    return CutMade(event.key, cut, said.version)

@@ -171,7 +171,8 @@ class Resolver:
             else:
                 await self._settle(region, around, cause, settled)
             rest -= around.inside
-        await self._write(region, settled)
+        standing = region.resolved.all
+        await self._store.resolved.replace(settled.before, settled.after, standing, settled.versions)
         await self._store.waiting.done(settled.done & settled.waited)
         await self._store.waiting.put(oversized, self._now)
         return [*settled.told, *settled.regrouped(fresh)]
@@ -193,10 +194,6 @@ class Resolver:
         for key in before.marks.keys() | after.marks.keys():
             if before.marks.get(key) != after.marks.get(key):
                 settled.versions.setdefault(key, region.versions.get(key, 0))
-
-    async def _write(self, region: Region, settled: "_Settled") -> None:
-        rows = self._store.resolved
-        await rows.replace(settled.before, settled.after, region.resolved.all, settled.versions)
 
 
 class _Settled:

@@ -8,7 +8,8 @@ from portrait.identity.v1 import events_pb2 as pb
 from portrait.log.v1 import event_pb2 as log_pb
 
 from libs.eventlog.event import Envelope, NewEvent, Recorded
-from libs.people.spans import WHOLE, AtTimes, ByIdentifier, BySession, Cut
+from libs.people.identity_events import CUT, MOVED, cut_in
+from libs.people.spans import WHOLE, AtTimes, ByIdentifier, BySession
 from libs.runtime.clock import Micros
 from services.identity.domain.changes import AnchorCut, IdentifierMoved, IdentityChange, PersonsMerged, PersonsSplit
 from services.identity.domain.decisions import (
@@ -25,8 +26,6 @@ from services.identity.domain.decisions import (
 from services.identity.domain.evidence import Key, pair
 
 RULES_PUBLISHED: Final = "rules_published"
-MOVED: Final = "identifier_moved"
-CUT: Final = "anchor_cut"
 MERGED: Final = "persons_merged"
 SPLIT: Final = "persons_split"
 
@@ -157,7 +156,7 @@ def change_of(event: log_pb.Event) -> IdentityChange:
             return IdentifierMoved(event.key, moved.span, moved.from_person, moved.to_person, moved.version, cause)
         case "anchor_cut":
             cut = pb.AnchorCut.FromString(data)
-            return AnchorCut(event.key, _cut_of(cut), cut.version, cause)
+            return AnchorCut(event.key, cut_in(cut), cut.version, cause)
         case "persons_merged":
             merged = pb.Merged.FromString(data)
             return PersonsMerged(merged.into, tuple(merged.merged), cause)
@@ -208,15 +207,3 @@ def _cut(said: AnchorCut) -> pb.AnchorCut:
         case _:
             assert_never(said.cut)
     return message
-
-
-def _cut_of(message: pb.AnchorCut) -> Cut | None:
-    match message.WhichOneof("cut"):
-        case "by_session":
-            return BySession()
-        case "by_identifier":
-            return ByIdentifier()
-        case "at_times":
-            return AtTimes(tuple(message.at_times.times_micros))
-        case _:
-            return None

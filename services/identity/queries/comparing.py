@@ -21,6 +21,7 @@ from services.identity.domain.evidence import Evidence, Key, Seen, combine
 from services.identity.domain.person import Identifier
 from services.identity.domain.plan import Plan, plan
 from services.identity.domain.standing import Case
+from services.identity.rulebook import screening
 from services.identity.store.decisions import DecisionRows
 
 NICE: Final = 10
@@ -87,12 +88,10 @@ def _rules(said: tuple[str, int]) -> IdentifierRules:
 
 def _screened(rules: IdentifierRules, region: str, known: dict[Key, Identifier]) -> Iterator[Key]:
     """The identifiers whose values rules refuse; keys do not matter to that, so any secret will do."""
-    screening = {
-        type_.name for type_ in rules.types.values() if type_.blocked or type_.blocked_patterns or type_.matches
-    }
+    screened = {type_.name for type_ in rules.types.values() if screening(type_)}
     anchoring = Anchoring(rules, Keyring(b"none"), region)
     for key, one in known.items():
-        if one.type in screening and anchoring.identify([Claimed(one.type, one.value)])[1]:
+        if one.type in screened and anchoring.identify([Claimed(one.type, one.value)])[1]:
             yield key
 
 
