@@ -18,6 +18,7 @@ from examples.grocery.scene import Scene
 from examples.grocery.shop import Shop
 from libs.cli import identity
 from libs.cli.calling import Calling
+from libs.cli.said import identifier_said
 from libs.rpc.client import channel
 
 TENANT: Final = "demo"
@@ -72,7 +73,7 @@ class _People:
 
     async def count(self, identifiers: Sequence[str]) -> int:
         """How many people identifiers name; 0 until each of them was heard of."""
-        request = identity_pb.BatchResolveRequest(identifiers=[identity.identifier_said(one) for one in identifiers])
+        request = identity_pb.BatchResolveRequest(identifiers=[identifier_said(one) for one in identifiers])
         found = (await self.calling.ask(self.identities.BatchResolve, request)).resolutions
         return len({one.person_id for one in found}) if all(one.known for one in found) else 0
 

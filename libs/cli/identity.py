@@ -1,6 +1,5 @@
 """`portrait identity`: who is who, why, and what to do about it."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import uuid4
@@ -9,8 +8,6 @@ import typer
 from portrait.identity.v1 import identities_service_pb2 as pb
 from portrait.identity.v1 import person_pb2, rules_pb2
 from portrait.identity.v1.identities_service_pb2_grpc import IdentitiesStub
-from portrait.log.v1.event_pb2 import Position
-from portrait.profile.v1.interaction_pb2 import Identifier
 from rich.syntax import Syntax
 
 from libs.cli import who
@@ -19,6 +16,7 @@ from libs.cli.calling import Calling
 from libs.cli.commands import Commands
 from libs.cli.errors import BadInput, CommandFailed
 from libs.cli.profile import AsOf, AtLeast, KnownAt, read_at
+from libs.cli.said import identifier_said, is_person_id, position_said
 from libs.cli.texts import many, moment_said
 
 COMMANDS = Commands("Who is who: whom an identifier names, why, and decisions about it.", "identity")
@@ -27,8 +25,7 @@ COMMANDS.app.add_typer(RULES.app, name="rules")
 
 MOST_ROUNDS: Final = 5
 
-_PERSON_ID: Final = re.compile(r"[0-9a-f]{32}").fullmatch
-_POSITION: Final = re.compile(r"(\d{1,4}):(\d{1,19})").fullmatch
+_NEITHER: Final = "neither a OneID (32 hexadecimal digits) nor"
 
 Person = Annotated[str, typer.Argument(help="A OneID, or any identifier as type:value, such as phone:13800138000.")]
 One = Annotated[str, typer.Argument(help="An identifier as type:value, such as phone:13800138000.")]
@@ -191,7 +188,7 @@ async def watch(
     ] = None,
 ) -> None:
     """Every change of who is who as it happens, until Ctrl-C."""
-    request = pb.WatchChangesRequest(behind=[position_said(one) for one in behind or []])
+    request = pb.WatchChangesRequest(behind=[position_said("--behind", one) for one in behind or []])
     async for answer in calling.stream(IdentitiesStub(calling.channel).WatchChanges, request):
         if calling.as_json:
             calling.line(answer)
@@ -238,25 +235,9 @@ async def apply_rules(calling: Calling, file: RulesFile, *, yes: Yes = False) ->
 
 def reference(said: str) -> person_pb2.PersonReference:
     """A person as typed. Raises `BadInput`."""
-    if _PERSON_ID(said):
+    if is_person_id(said):
         return person_pb2.PersonReference(person_id=said)
-    return person_pb2.PersonReference(identifier=identifier_said(said, "neither a OneID (32 hexadecimal digits) nor"))
-
-
-def identifier_said(said: str, wanted: str = "not") -> Identifier:
-    """An identifier as typed. Raises `BadInput`."""
-    type_, colon, value = said.partition(":")
-    if not (type_ and colon and value):
-        raise BadInput("IDENTIFIER", f"{said!r} is {wanted} type:value, such as phone:13800138000")
-    return Identifier(type=type_, value=value)
-
-
-def position_said(said: str) -> Position:
-    """A place in the log as typed. Raises `BadInput`."""
-    position = _POSITION(said)
-    if position is None:
-        raise BadInput("--behind", f"{said!r} is not partition:position, such as 3:1207")
-    return Position(partition=int(position[1]), position=int(position[2]))
+    return person_pb2.PersonReference(identifier=identifier_said(said, wanted=_NEITHER))
 
 
 async def _decide(calling: Calling, method: Any, request: Any, *, dry_run: bool) -> None:

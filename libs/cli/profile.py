@@ -1,11 +1,8 @@
 """`portrait profile`: who somebody is, was, and becomes."""
 
-import re
 from typing import Annotated, Any, Final
 
 import typer
-from portrait.log.v1.event_pb2 import Position
-from portrait.profile.v1 import interaction_pb2 as interaction_pb
 from portrait.profile.v1 import profiles_service_pb2 as pb
 from portrait.profile.v1.profiles_service_pb2_grpc import ProfilesStub
 from rich.console import Group, RenderableType
@@ -14,10 +11,10 @@ from rich.markup import escape
 
 from libs.cli.calling import Calling
 from libs.cli.commands import Commands
-from libs.cli.errors import BadInput
 from libs.cli.paging import listed
 from libs.cli.plain import plain
 from libs.cli.portrait import portrait
+from libs.cli.said import identifier_said, is_person_id, position_said
 from libs.cli.tables import table
 from libs.cli.texts import moment, moment_said, shortened
 
@@ -25,8 +22,7 @@ COMMANDS = Commands("Portraits of people: now, as of then, and as they change.")
 
 HEADER: Final = ("person_id", "interactions", "first_seen_at", "last_seen_at")
 
-_PERSON_ID: Final = re.compile(r"[0-9a-f]{32}").fullmatch
-_POSITION: Final = re.compile(r"(\d{1,4}):(\d{1,19})").fullmatch
+_NEITHER: Final = "neither a person's id (32 hexadecimal digits) nor"
 
 Person = Annotated[
     str, typer.Argument(help="A person's id, or any identifier as type:value, such as phone:+8613800138000.")
@@ -109,12 +105,9 @@ async def watch(calling: Calling, person: Person, *, only: Only = None) -> None:
 
 def reference(said: str) -> pb.PersonReference:
     """A person as typed. Raises `BadInput`."""
-    if _PERSON_ID(said):
+    if is_person_id(said):
         return pb.PersonReference(person_id=said)
-    type_, colon, value = said.partition(":")
-    if not (type_ and colon and value):
-        raise BadInput("PERSON", f"{said!r} is neither a person's id (32 hexadecimal digits) nor type:value")
-    return pb.PersonReference(identifier=interaction_pb.Identifier(type=type_, value=value))
+    return pb.PersonReference(identifier=identifier_said(said, "PERSON", _NEITHER))
 
 
 def read_at(calling: Calling, as_of: str, known_at: str, at_least: str) -> pb.ReadAt:
@@ -125,10 +118,7 @@ def read_at(calling: Calling, as_of: str, known_at: str, at_least: str) -> pb.Re
     if known_at:
         at.known_at.CopyFrom(moment_said("--known-at", known_at, calling.zone))
     if at_least:
-        position = _POSITION(at_least)
-        if position is None:
-            raise BadInput("--at-least", f"{at_least!r} is not partition:position, such as 3:1207")
-        at.at_least.CopyFrom(Position(partition=int(position[1]), position=int(position[2])))
+        at.at_least.CopyFrom(position_said("--at-least", at_least))
     return at
 
 

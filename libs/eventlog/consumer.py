@@ -75,7 +75,7 @@ class Consumer(Generic[ConnectionT]):
         timer: Timer = time.monotonic,
     ) -> None:
         self.name = folding.name
-        self._log = folding.log
+        self.log = folding.log
         self._folding = folding
         self._partitions = partitions
         self._feed = broker.feed(folding.log)
@@ -132,7 +132,7 @@ class Consumer(Generic[ConnectionT]):
         """Forget whatever is known of partitions that were lost, and learn where those stand that were gained."""
         held = frozenset(self._partitions)
         if held != self._held:
-            _logger.info("partitions_changed", consumer=self.name, log=self._log, held=sorted(held))
+            _logger.info("partitions_changed", consumer=self.name, log=self.log, held=sorted(held))
             self._held = held
             self._positions = {partition: self._positions[partition] for partition in held & self._positions.keys()}
             self._waiting = [batch for batch in self._waiting if batch.partition in held]
@@ -150,7 +150,7 @@ class Consumer(Generic[ConnectionT]):
             parcels = await self._subscription.take(self._settings.wait_seconds, self._settings.linger_seconds)
         except Unavailable as error:
             if self._subscription is not None:
-                _logger.info("subscription_lost", consumer=self.name, log=self._log, error=repr(error))
+                _logger.info("subscription_lost", consumer=self.name, log=self.log, error=repr(error))
             await self._leave()
             await asyncio.sleep(self._settings.wait_seconds / 2)
             return []
@@ -200,7 +200,7 @@ class Consumer(Generic[ConnectionT]):
 
     async def _catch_up(self, partition: int, position: int) -> None:
         """Read a partition from its owner, at least up to a position that is known to be recorded."""
-        _logger.info("gap_read", consumer=self.name, log=self._log, partition=partition, up_to=position)
+        _logger.info("gap_read", consumer=self.name, log=self.log, partition=partition, up_to=position)
         self._origins = []
         portion: list[Batch] = []
         async for batch in self._source.read(partition, self._positions[partition]):
@@ -210,14 +210,14 @@ class Consumer(Generic[ConnectionT]):
                 portion = []
         await self._fold(self._connected(portion))
         if self._positions[partition] < position:
-            raise Unavailable(f"{self._log}_log", f"partition {partition} ends before position {position}")
+            raise Unavailable(f"{self.log}_log", f"partition {partition} ends before position {position}")
 
     async def _check_heads(self) -> None:
         """Look for what the broker never brought: a head seen a while ago, and no step towards it since."""
         try:
             heads = await self._source.heads()
         except Unavailable as error:
-            _logger.info("heads_unknown", consumer=self.name, log=self._log, error=str(error))
+            _logger.info("heads_unknown", consumer=self.name, log=self.log, error=str(error))
             return
         now = self._timer()
         stuck = [
@@ -260,7 +260,7 @@ class Consumer(Generic[ConnectionT]):
             await subscription.close()
 
     def _tell(self, error: Exception) -> None:
-        told = _logger.bind(consumer=self.name, log=self._log)
+        told = _logger.bind(consumer=self.name, log=self.log)
         match error, verdict_on(error):
             case ParkingFull(), _:
                 self._metrics.parking_full.labels(self.name).set(1)

@@ -99,11 +99,6 @@ class MemoryBroker:
         if (stream := self.streams.pop(log, None)) is not None:
             self._end(stream, "the stream was deleted")
 
-    def wipe(self) -> None:
-        """Forget everything, as a server does whose disk was lost."""
-        for log in list(self.streams):
-            self.delete(log)
-
     def forget_subscriptions(self, log: str) -> None:
         """Forget who subscribed; they hear nothing of it, nor of anything else."""
         if (stream := self.streams.get(log)) is not None:

@@ -12,6 +12,7 @@ from portrait.log.v1 import log_service_pb2_grpc as log_rpc
 from portrait.ops.v1 import projections_service_pb2 as ops_pb
 from portrait.ops.v1 import projections_service_pb2_grpc as ops_rpc
 
+from libs.eventlog.consumer import Consumer
 from libs.eventlog.dead_letter_calls import DeadLetterCalls
 from libs.eventlog.event import Batch, Recorded, partition_of
 from libs.eventlog.living import LivingProjection
@@ -71,6 +72,12 @@ async def standing_of(living: LivingProjection[Any], log: str) -> Standing:
         active.compactor.lag_seconds,
         kept,
     )
+
+
+def standing_of_one(consumer: Consumer[Any]) -> Standing:
+    """How a consumer fares that exists in one version; of the partitions that are this replica's."""
+    lag = consumer.lag
+    return Standing(consumer.name, 1, ops_pb.PROJECTION_KIND_CONSUMER, consumer.log, lag.events, lag.seconds)
 
 
 async def standing_of_consumer(living: LivingConsumer) -> Standing:

@@ -54,10 +54,12 @@ class Anchoring:
         identified, refused = self._parted((type_, value, False) for type_, value in pairs)
         return self.anchor(identified), refused
 
-    def blocked_keys(self) -> frozenset[bytes]:
-        """The keys of the values that the rules block, by which those are known that were collected before."""
-        types = self.rules.types
-        return frozenset(self._keyring.key(types[name].kind, name, normal) for name, normal in self._blocked)
+    def named(self, claimed: Claimed, field: str) -> Identified:
+        """The identifier by which a request names somebody; raises `InvalidArgument` if it can name nobody."""
+        identified, refused = self.identify([claimed])
+        if refused:
+            raise InvalidArgument(field, f"{refused[0].type} names nobody: {refused[0].reason}", refused[0].reason)
+        return identified[0]
 
     def _parted(self, claims: Iterable[tuple[str, str | int, bool]]) -> tuple[list[Identified], list[Refused]]:
         identified: list[Identified] = []

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 
 import asyncpg
-from portrait.ops.v1 import projections_service_pb2 as ops_pb
 
 from libs.eventlog.checkpoint import PostgresCheckpoints, PostgresSavedPositions, consumed
 from libs.eventlog.consumer import Consumer
@@ -23,7 +22,7 @@ from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.ranges import Ranges
 from libs.eventlog.readiness import follow_database
 from libs.eventlog.relay import Relay
-from libs.eventlog.service import Standing, log_services
+from libs.eventlog.service import Standing, log_services, standing_of_one
 from libs.eventlog.silence import end_silent_appends
 from libs.eventlog.upkeep import Upkeep
 from libs.people.identity_events import LOG
@@ -109,8 +108,7 @@ async def live(life: Lifecycle, settings: IdentitySettings) -> None:
     relay = Relay(log, broker, PostgresSavedPositions(pool, LOG), metrics, traces, partitions=relayed)
 
     async def standings() -> Sequence[Standing]:
-        lag = consumer.lag
-        return [Standing(CONSUMER, 1, ops_pb.PROJECTION_KIND_CONSUMER, INTERACTIONS, lag.events, lag.seconds)]
+        return [standing_of_one(consumer)]
 
     for one in leases:  # before whoever works under them, so that they are given back after
         life.background(one.role, one.run())

@@ -36,7 +36,7 @@ from libs.eventlog.rebuild_runner import RebuildRunner, work
 from libs.eventlog.rebuild_service import Rebuildable
 from libs.eventlog.rebuilds import PostgresRebuilds
 from libs.eventlog.relay import Relay
-from libs.eventlog.service import Standing, log_services, standing_of
+from libs.eventlog.service import Standing, log_services, standing_of, standing_of_one
 from libs.eventlog.silence import end_silent_appends
 from libs.eventlog.snapshots import KeyOfTenant
 from libs.eventlog.upkeep import Upkeep
@@ -61,7 +61,7 @@ from libs.telemetry.traces import Traces
 from services.profile.api import HAND_VALIDATED, profile_services
 from services.profile.clocks import TenantClocks
 from services.profile.domain.portrait import Portrait
-from services.profile.following import MAP, Following, folding, standing_of_map
+from services.profile.following import MAP, Following, folding
 from services.profile.handlers import Collecting, Mending, Retracting
 from services.profile.migrations import SCRIPTS
 from services.profile.projections import PORTRAITS, portraits
@@ -207,7 +207,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     people = Portraits(log, living, spans, Reaching(log, mapped and mapped.barrier), mapped and keeper.map)
 
     async def standings() -> Sequence[Standing]:
-        return [await standing_of(living, LOG), *([standing_of_map(mapped.consumer)] if mapped else [])]
+        return [await standing_of(living, LOG), *([standing_of_one(mapped.consumer)] if mapped else [])]
 
     life.background("appender", appender.run())
     life.background("portraits", living.run())

@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
-from portrait.ops.v1 import projections_service_pb2 as ops_pb
 
 from libs.eventlog.checkpoint import PostgresCheckpoints
-from libs.eventlog.consumer import Consumer
 from libs.eventlog.database import Connection
 from libs.eventlog.dead_letters import PostgresDeadLetters
 from libs.eventlog.event import Batch
 from libs.eventlog.folding import AppendsIn, Folding, OwnLog
-from libs.eventlog.service import Standing
 from libs.eventlog.snapshots import KeyOfTenant
 from libs.eventlog.verdict import DONE, Verdict
 from libs.people.identity_events import LOG as IDENTITY
@@ -22,7 +19,6 @@ from libs.people.postgres_identity_map import PostgresIdentityMap
 from libs.runtime.clock import Clock
 
 MAP: Final = "identity_map"
-VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +51,3 @@ def folding(
         OwnLog(log),
         parked_keys,
     )
-
-
-def standing_of_map(consumer: Consumer[Connection]) -> Standing:
-    """How the map fares; of the partitions that are this replica's."""
-    lag = consumer.lag
-    return Standing(MAP, VERSION, ops_pb.PROJECTION_KIND_CONSUMER, IDENTITY, lag.events, lag.seconds)

@@ -67,10 +67,7 @@ class Methods(rpc.IdentitiesServicer):
 
 def identified(reading: Reading, said: interaction_pb2.Identifier, field: str) -> Identified:
     """An identifier as the rules read it; raises `InvalidArgument` if it can name nobody."""
-    found, refused = reading.anchoring.identify([Claimed(said.type, said.value)])
-    if refused:
-        raise InvalidArgument(field, f"{refused[0].type} names nobody: {refused[0].reason}", refused[0].reason)
-    if found[0].type.kind != "person":
-        told = f"{found[0].type.name} names an {found[0].type.kind}, not a person"
-        raise InvalidArgument(field, told, NOT_A_PERSON)
-    return found[0]
+    found = reading.anchoring.named(Claimed(said.type, said.value), field)
+    if found.type.kind != "person":
+        raise InvalidArgument(field, f"{found.type.name} names an {found.type.kind}, not a person", NOT_A_PERSON)
+    return found

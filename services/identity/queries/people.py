@@ -10,10 +10,9 @@ import asyncpg
 from portrait.identity.v1 import events_pb2 as events
 
 from libs.eventlog.log import KeyReader
-from libs.people.anchor import Anchoring
-from libs.people.identifiers import Claimed, Identified, IdentifierRules
+from libs.people.identifiers import IdentifierRules
 from libs.people.spans import WHOLE, own_id
-from libs.runtime.errors import InvalidArgument, NotFound
+from libs.runtime.errors import NotFound
 from services.identity.codec.events import MERGED
 from services.identity.domain.evidence import Evidence, Key
 from services.identity.domain.naming import PersonId
@@ -30,18 +29,6 @@ _WHOSE: Final = """
            OR EXISTS (SELECT FROM subjects WHERE tenant = $1 AND key = wanted.key)
     FROM unnest($2::uuid[]) AS wanted(key)
     LEFT JOIN people ON people.tenant = $1 AND people.key = wanted.key"""
-
-
-def identified(anchoring: Anchoring, identifier: Claimed, field: str) -> Identified:
-    """An identifier as the rules read it; raises `InvalidArgument` if it can name nobody."""
-    found, refused = anchoring.identify([identifier])
-    if refused:
-        raise InvalidArgument(field, f"{refused[0].type} names nobody: {refused[0].reason}", refused[0].reason)
-    if found[0].type.kind != "person":
-        raise InvalidArgument(
-            field, f"{found[0].type.name} names no person but an {found[0].type.kind}", "NOT_A_PERSON"
-        )
-    return found[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,8 +55,6 @@ _KNOWN: Final = """
 
 _SPANS_TIED: Final = "SELECT key, span, person, tied_to FROM spans WHERE tenant = $1 AND tied_to = ANY($2::uuid[])"
 
-_SPANS_OF: Final = "SELECT key, span, person, tied_to FROM spans WHERE tenant = $1 AND key = ANY($2::uuid[])"
-
 _SPANS_AT: Final = """
     SELECT row.key, row.span, row.person, row.tied_to FROM unnest($2::uuid[], $3::bytea[]) AS place(key, span)
     JOIN spans AS row ON row.tenant = $1 AND row.key = place.key AND row.span = place.span"""
@@ -123,10 +121,6 @@ class ResolvedRows:
     async def spans_tied(self, keys: Collection[Key]) -> dict[Place, Tied]:
         """The spans that follow some identifiers."""
         return _tied(await self.connection.fetch(_SPANS_TIED, self.tenant, list(keys)))
-
-    async def spans_of(self, keys: Collection[Key]) -> dict[Place, Tied]:
-        """The spans of some identifiers that are somebody else's."""
-        return _tied(await self.connection.fetch(_SPANS_OF, self.tenant, list(keys)))
 
     async def spans_at(self, places: Collection[Place]) -> dict[Place, Tied]:
         """Some spans, as far as they are somebody else's."""

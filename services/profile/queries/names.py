@@ -8,7 +8,6 @@ from libs.people.anchor import Anchoring
 from libs.people.identifiers import Claimed
 from libs.people.person import Name
 from libs.runtime.clock import Micros
-from libs.runtime.errors import InvalidArgument
 
 _EVER: Final[Micros] = 2**62
 """Later than anything: whoever has an identifier last has it now."""
@@ -22,10 +21,7 @@ class People:
 
     def key(self, tenant: str, identifier: Claimed, field: str) -> bytes:
         """Key of an identifier; raises `InvalidArgument` if it can name nobody."""
-        identified, refused = self.anchorings[tenant].identify([identifier])
-        if refused:
-            raise InvalidArgument(field, f"{refused[0].type} names nobody: {refused[0].reason}", refused[0].reason)
-        return identified[0].key
+        return self.anchorings[tenant].named(identifier, field).key
 
     def name(self, tenant: str, identifier: Claimed, field: str, as_of: Micros | None = None) -> Name:
         """Whoever has an identifier, now or as of then; raises as `key` does."""
