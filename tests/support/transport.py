@@ -10,6 +10,7 @@ from typing import Protocol
 from nats.js import api
 from nats.js.errors import NotFoundError
 
+from libs.eventlog import feed
 from libs.eventlog.checkpoint import Checkpoints, MemoryCheckpoints, MemorySavedPositions, SavedPositions
 from libs.eventlog.consumer import Consumer, ConsumerSettings
 from libs.eventlog.event import Batch, Envelope, NewEvent
@@ -106,7 +107,7 @@ async def append(log: Log, count: int, start: int = 0) -> None:
 
 def relay_of(
     log: LogReader,
-    broker: Broker,
+    broker: feed.Broker,
     saved: SavedPositions | None = None,
     metrics: Metrics | None = None,
     stream: StreamSettings | None = None,
