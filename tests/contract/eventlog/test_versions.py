@@ -103,6 +103,15 @@ async def test_every_version_is_kept_up_in_the_background(workshop: Workshop) ->
         assert [one.version.number for one in living.living] == [number]
 
 
+async def test_only_the_version_that_is_read_is_kept_up_in_haste(workshop: Workshop) -> None:
+    living = await workshop.begun()
+    number = await workshop.rebuild()
+    for read in (1, number, 1):
+        await workshop.versions.switch(read)
+        await living.refresh()
+        assert [one.version.number for one in living.living if one.compactor.hasty] == [read]
+
+
 async def test_letters_of_a_version_bear_its_name(workshop: Workshop) -> None:
     await workshop.begun()
     await workshop.log.append([added("ann", POISON)])

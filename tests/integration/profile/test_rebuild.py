@@ -203,8 +203,9 @@ async def test_a_worker_that_is_killed_is_followed_by_another_that_goes_on(shop:
         await eventually(lambda: built_most(shop), within=60)
         why = await refused(shop.platform.projections.StartRebuild(pb.StartRebuildRequest(projection="portraits")))
         assert (why.code, why.reason) == ("FAILED_PRECONDITION", "REBUILD_RUNNING")
-        before = await shop.standing()
-        shop.workers()[0].kill()
+        before, worker = await shop.standing(), shop.workers()[0]
+        assert not hasattr(os, "SCHED_IDLE") or os.sched_getscheduler(worker.pid) == os.SCHED_IDLE
+        worker.kill()
 
         async def troubled() -> bool:
             return "status -9" in (await shop.standing()).trouble
