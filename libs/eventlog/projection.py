@@ -134,25 +134,34 @@ def refold(
     as_of: int | None = None,
     known_at: int | None = None,
 ) -> Folded[State]:
-    """Fold a key's whole log, as if what was retracted had never been sent.
+    """Fold a key's whole log, as if what was retracted had never been sent; for the bounds see `standing`."""
+    those = standing(events, as_of=as_of, known_at=known_at)
+    folded = fold(projection, lambda: Folded(projection.initial()), those)
+    known = _known(events, known_at)
+    if folded.parked is None and known:
+        folded.position, folded.recorded_at = known[-1].position, known[-1].recorded_at
+    return folded
+
+
+def standing(
+    events: Sequence[Recorded], *, as_of: int | None = None, known_at: int | None = None
+) -> Sequence[Recorded]:
+    """What of a key's whole log was neither taken back nor erased, in its order.
 
     `as_of` bounds occurred_at, `known_at` bounds recorded_at (both in microseconds, inclusive); retractions always
     apply to `as_of`, and by their recorded_at to `known_at`. What was blanked was never known, whether or not its
     payload is gone already.
     """
     changes = _changes_of_the_past(events)
-    blanked = blanked_positions(changes)
-    if known_at is not None:
-        events = [recorded for recorded in events if recorded.recorded_at <= known_at]
-        changes = [recorded for recorded in changes if recorded.recorded_at <= known_at]
-    gone = blanked | retracted_positions(changes)
-    standing = [recorded for recorded in events if recorded.position not in gone] if gone else events
-    if as_of is not None:
-        standing = [recorded for recorded in standing if recorded.event.occurred_at_micros <= as_of]
-    folded = fold(projection, lambda: Folded(projection.initial()), standing)
-    if folded.parked is None and events:
-        folded.position, folded.recorded_at = events[-1].position, events[-1].recorded_at
-    return folded
+    gone = blanked_positions(changes) | retracted_positions(_known(changes, known_at))
+    known = _known(events, known_at)
+    if gone:
+        known = [recorded for recorded in known if recorded.position not in gone]
+    return known if as_of is None else [one for one in known if one.event.occurred_at_micros <= as_of]
+
+
+def _known(events: Sequence[Recorded], known_at: int | None) -> Sequence[Recorded]:
+    return events if known_at is None else [recorded for recorded in events if recorded.recorded_at <= known_at]
 
 
 def bounded(projection: LazyProjection[State], refolded: Folded[State]) -> Folded[State]:

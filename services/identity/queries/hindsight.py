@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, Protocol
 
 from libs.eventlog.event import Recorded
 from libs.eventlog.log import KeyReader
-from libs.eventlog.projection import blanked_positions, retracted_positions
+from libs.eventlog.projection import standing
 from libs.runtime.clock import Micros
 from libs.runtime.errors import FailedPrecondition, NotFound
 from services.identity.codec.events import DECISIONS, decision_of
@@ -125,17 +125,14 @@ class Hindsight:
 
     async def _history(self, anchor: Key) -> Evidence:
         events = [one async for page in self.histories.read_key(self.tenant, anchor) for one in page]
-        known = [one for one in events if self.then.knew(one.recorded_at)]
-        gone = blanked_positions(events) | retracted_positions(known)
         evidence = Evidence()
         async with self.people.pool.acquire() as connection:
             rows = RulesRows(connection, self.tenant)
-            for one in known:
-                if one.position not in gone and self.then.holds(one.event.occurred_at_micros, one.recorded_at):
-                    reading = await self.rulebook.reading(rows, one.event.rules_version)
-                    sighting = reading.sighting(one, {})
-                    if sighting is not None:
-                        combine(evidence, observed(sighting))
+            for one in standing(events, as_of=self.then.as_of, known_at=self.then.known_at):
+                reading = await self.rulebook.reading(rows, one.event.rules_version)
+                sighting = reading.sighting(one, {})
+                if sighting is not None:
+                    combine(evidence, observed(sighting))
         return evidence
 
     async def _decisions_then(self, now: Decisions) -> Decisions:

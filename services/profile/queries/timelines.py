@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from libs.eventlog.event import Recorded, partition_of
-from libs.eventlog.projection import blanked_positions, retracted_positions
+from libs.eventlog.projection import standing
 from libs.people.person import Member, Name
 from libs.people.spans import WHOLE
 from libs.runtime.errors import NotFound
@@ -68,7 +68,7 @@ class Timelines:
         entries = [
             entry
             for member, log in zip(person.members, logs, strict=True)
-            for entry in _standing(member, log, moment, self.portraits.log.partitions)
+            for entry in _entries(member, log, moment, self.portraits.log.partitions)
             if (last is None or entry.when < last)
             and (not events or event_name(read_interaction(entry.recorded.event.payload)) in events)
         ]
@@ -80,18 +80,11 @@ class Timelines:
         return await self.portraits.log.read_key(tenant, member.identifier) if member.span == WHOLE else []
 
 
-def _standing(member: Member, log: Sequence[Recorded], moment: Moment, partitions: int) -> list[Entry]:
+def _entries(member: Member, log: Sequence[Recorded], moment: Moment, partitions: int) -> list[Entry]:
     """What of a log was neither taken back nor erased, as far as a moment goes."""
     partition = partition_of(member.identifier, partitions)
-    blanked = blanked_positions(log)
-    if moment.known_at is not None:
-        log = [one for one in log if one.recorded_at <= moment.known_at]
-    gone = blanked | retracted_positions(log)
     return [
         Entry(partition, one)
-        for one in log
-        if one.event.type == INTERACTION_RECORDED
-        and one.event.payload
-        and one.position not in gone
-        and (moment.as_of is None or one.event.occurred_at_micros <= moment.as_of)
+        for one in standing(log, as_of=moment.as_of, known_at=moment.known_at)
+        if one.event.type == INTERACTION_RECORDED and one.event.payload
     ]
