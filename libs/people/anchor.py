@@ -1,12 +1,13 @@
 """From the identifiers of one interaction to its anchor, the identifier under which it is filed for ever."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
 from phonenumbers import SUPPORTED_REGIONS
 
+from libs.people.compose import composed
 from libs.people.generations import Generations
 from libs.people.identifiers import Claimed, Identified, IdentifierRules, Refused
 from libs.people.keys import Keyring
@@ -31,6 +32,8 @@ class Anchoring:
         if default_region != NO_REGION and default_region not in SUPPORTED_REGIONS:
             raise InvalidArgument("default_region", f"{default_region!r} is not an ISO 3166 country code")
         self.rules = rules
+        self.composes = any(type_.parts for type_ in rules.types.values())
+        """Whether there are identifiers that nobody sends."""
         self._keyring = keyring
         self._region = default_region
         self._blocked = frozenset(self._blocked_values())
@@ -39,6 +42,21 @@ class Anchoring:
     def identify(self, claimed: Iterable[Claimed]) -> tuple[list[Identified], list[Refused]]:
         """The usable identifiers and the refused ones, each in the order sent; bad values never raise."""
         return self._parted((claim.type, claim.value, claim.verified) for claim in claimed)
+
+    def identify_all(
+        self, claimed: Iterable[Claimed], traits: Callable[[], Mapping[str, object]]
+    ) -> tuple[list[Identified], list[Refused]]:
+        """The same with the identifiers that the rules compose of the usable ones and of traits.
+
+        What an interaction says is read by this in every service, so that they find the same. `traits` are asked for
+        only where anything is composed.
+        """
+        identified, refused = self.identify(claimed)
+        if self.composes:
+            more, no_more = self.identify(composed(self.rules, identified, traits()))
+            identified += more
+            refused += no_more
+        return identified, refused
 
     def anchor(self, identified: Sequence[Identified]) -> Identified | None:
         """The strongest by kind (persons first), strength, priority, verified, smallest key; None where there is none.

@@ -1,4 +1,4 @@
-"""What consumers of the identity log read in it: where identifiers belong, and how they are cut."""
+"""What consumers of the identity log read in it: where identifiers belong, how they are cut, and by which rules."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -12,6 +12,7 @@ from libs.people.spans import AtTimes, ByIdentifier, BySession, Cut, Span, own_i
 LOG: Final = "identity"
 MOVED: Final = "identifier_moved"
 CUT: Final = "anchor_cut"
+RULES: Final = "rules_published"
 VERSION: Final = 1
 """The newest form of their payloads that this release reads."""
 
@@ -31,6 +32,14 @@ class CutMade(NamedTuple):
     identifier: bytes
     cut: Cut | None
     version: int
+
+
+class RulesMade(NamedTuple):
+    """A tenant goes by a document of identifier rules; of its versions the highest stands."""
+
+    tenant: str
+    version: int
+    document: str
 
 
 class News(NamedTuple):
@@ -56,6 +65,11 @@ def news_in(events: Iterable[log_pb.Event]) -> dict[str, News]:
     return news
 
 
+def rules_in(events: Iterable[log_pb.Event]) -> list[RulesMade]:
+    """The rules that were published; raises as `news_in` does."""
+    return [_rules(event) for event in events if event.type == RULES]
+
+
 def cut_in(said: pb.AnchorCut) -> Cut | None:
     """How an identifier is cut; None where it is whole."""
     match said.WhichOneof("cut"):
@@ -78,9 +92,19 @@ def places_begun(cut: CutMade) -> list[Move]:
     return [Move(cut.identifier, since(time), own_id(cut.identifier, since(time)), 0) for time in times]
 
 
-def _of(news: dict[str, News], event: log_pb.Event) -> News:
+def _rules(event: log_pb.Event) -> RulesMade:
+    _check_version(event)
+    said = pb.RulesPublished.FromString(event.payload)
+    return RulesMade(event.tenant, said.version, said.document)
+
+
+def _check_version(event: log_pb.Event) -> None:
     if event.version > VERSION:
         raise ValueError(f"{event.type} has version {event.version}; this release knows up to {VERSION}")
+
+
+def _of(news: dict[str, News], event: log_pb.Event) -> News:
+    _check_version(event)
     if len(event.key) != KEY_BYTES:
         raise ValueError(f"{event.type} is filed under {len(event.key)} bytes, which are no identifier")
     return news.setdefault(event.tenant, News([], []))

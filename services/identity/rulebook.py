@@ -41,14 +41,19 @@ class Reading:
             rules.shared,
         )
         self._open = Anchoring(open_, keyring, region) if self.screens else self.anchoring
-        self._composes = any(type_.parts for type_ in rules.types.values())
 
     def identifiers(self, said: Said) -> list[Identified]:
-        """The usable identifiers of an interaction, the composite ones included."""
+        """The identifiers of an interaction: the one that it is filed under, and all others that some rules let pass.
+
+        Composite ones are made of what these rules let pass, as they are when it is collected: of two phones of which
+        one is blocked, the other one is meant.
+        """
+        if not self.screens:
+            return self.anchoring.identify_all(said.claims(), said.all_traits)[0]
         found, _ = self._open.identify(said.claims())
-        if self._composes:
-            more, _ = self._open.identify(composed(self._open.rules, found, said.all_traits()))
-            found += more
+        if self.anchoring.composes:
+            usable, _ = self.anchoring.identify(said.claims())
+            found += self._open.identify(composed(self.rules, usable, said.all_traits()))[0]
         return found
 
     def sighting(self, recorded: Recorded, values: dict[Key, str]) -> Sighting | None:

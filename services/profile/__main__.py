@@ -42,11 +42,7 @@ from libs.eventlog.snapshots import KeyOfTenant
 from libs.eventlog.upkeep import Upkeep
 from libs.eventlog.versions import PostgresVersions, VersionedProjection
 from libs.eventlog.watch import Watch
-from libs.people.anchor import Anchoring
-from libs.people.identifiers import DEFAULT_RULES
 from libs.people.identity_events import LOG as IDENTITY
-from libs.people.keys import Keyring
-from libs.people.normalise import region_of
 from libs.people.postgres_identity_map import PostgresIdentityMap
 from libs.rpc.client import channel
 from libs.rpc.credentials import DevelopmentCredential
@@ -71,6 +67,7 @@ from services.profile.queries.names import People
 from services.profile.queries.portraits import Portraits
 from services.profile.queries.watching import Regrouping, Watching
 from services.profile.rebuilding import LOG, reader_of, rebuild, run_named, worker
+from services.profile.rulebook import Rulebook
 from services.profile.schemas import Schemas
 from services.profile.settings import ProfileSettings
 from services.profile.spans.keeper import SpanKeeper
@@ -119,13 +116,13 @@ def kept_up(
     return LivingProjection(declared, PostgresVersions(pool, PORTRAITS, PORTRAITS, clock), opened, watch.wake_all)
 
 
-async def follow(life: Lifecycle, parts: Parts, keeper: SpanKeeper) -> Mapped | None:
-    """Keep the map of who is who, if there is an identity service; without one, every anchor is a person."""
+async def follow(life: Lifecycle, parts: Parts, keeper: SpanKeeper, rulebook: Rulebook) -> Mapped | None:
+    """Keep the map of who is who and the rules, if there is an identity service; else every anchor is a person."""
     settings, pool, by_key, log, broker, clock, metrics, traces = parts
     if settings.identity is None:
         return None
     source = GrpcLogSource(await life.start(channel(settings.identity)), IDENTITY)
-    learning = folding(pool, Following(keeper.map, keeper.request), log, clock, settings.parked_keys)
+    learning = folding(pool, Following(keeper.map, rulebook, keeper.request), log, clock, settings.parked_keys)
     held = Leases(
         PostgresLeases(pool),
         f"{MAP}:{IDENTITY}",
@@ -179,14 +176,12 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     log = PostgresLog(LOG, settings.partitions, pool, clock, ranges, archive)
     broker = await life.start(Broker(settings.nats_url, name="profile-relay"))
     clocks = TenantClocks(pool, tenants, clock)
-    schemas = Schemas(pool, log, tenants, clock, metrics)
+    schemas, rulebook = Schemas(pool, log, tenants, clock, metrics), Rulebook(pool, tenants, metrics)
     for tenant in tenants:  # before the first interaction: what it is read by is stamped on it for ever
         await schemas.refresh(tenant.id)
-    anchorings = {
-        tenant.id: Anchoring(DEFAULT_RULES, Keyring(tenant.secret), region_of(tenant.locale)) for tenant in tenants
-    }
+    await rulebook.refresh()
     declared, watch = portraits(tenants, schemas), Watch(log)
-    spans = SpanReader(log, SpanStore(by_key), Placing(anchorings))
+    spans = SpanReader(log, SpanStore(by_key), Placing(rulebook.at))
 
     parts = Parts(settings, pool, by_key, log, broker, clock, metrics, traces)
     living = kept_up(parts, declared, archive, watch)
@@ -199,11 +194,11 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     appender = Appender(log, metrics, settings.queue_events)
     appender.listeners += [living.count, lambda _, __: recorded.set()]
     quarantine = QuarantineStore(pool)
-    collecting = Collecting(tenants, schemas, appender, quarantine, clock, clocks, metrics, anchorings)
+    collecting = Collecting(tenants, schemas, appender, quarantine, clock, clocks, metrics, rulebook)
     leases = Leases(PostgresLeases(pool), f"relay:{LOG}", log.partitions, metrics, seconds=settings.lease_seconds)
     relay = Relay(log, broker, PostgresSavedPositions(pool, LOG), metrics, traces, partitions=leases, wake=recorded)
 
-    mapped = await follow(life, parts, keeper)
+    mapped = await follow(life, parts, keeper, rulebook)
     people = Portraits(log, living, spans, Reaching(log, mapped and mapped.barrier), mapped and keeper.map)
 
     async def standings() -> Sequence[Standing]:
@@ -213,6 +208,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
     life.background("portraits", living.run())
     life.background("rebuilds", rebuilding.run())
     life.background("schemas", schemas.run())
+    life.background("rules", rulebook.run())
     life.background("leases", leases.run())  # before whoever works under them, so that they are given back after
     life.background("relay", relay.run())
     life.background("watch", watch.run())
@@ -228,7 +224,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
                     schemas,
                     people,
                     Watching(people, watch, mapped and mapped.regrouping),
-                    People(anchorings),
+                    People(rulebook.current),
                     tenants,
                     clocks,
                 ),

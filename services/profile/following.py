@@ -1,4 +1,7 @@
-"""Following who is who: what the identity log says goes into the map, and anchors that it cuts are folded anew."""
+"""Following who is who: what the identity log says goes into the map, and anchors that it cuts are folded anew.
+
+The rules that it publishes go into the rulebook.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,9 +17,10 @@ from libs.eventlog.folding import AppendsIn, Folding, OwnLog
 from libs.eventlog.snapshots import KeyOfTenant
 from libs.eventlog.verdict import DONE, Verdict
 from libs.people.identity_events import LOG as IDENTITY
-from libs.people.identity_events import news_in
+from libs.people.identity_events import news_in, rules_in
 from libs.people.postgres_identity_map import PostgresIdentityMap
 from libs.runtime.clock import Clock
+from services.profile.rulebook import Rulebook
 
 MAP: Final = "identity_map"
 
@@ -26,12 +30,15 @@ class Following:
     """The fold of the identity log; `cut` hears of the anchors that are cut otherwise once it is committed."""
 
     map: PostgresIdentityMap
+    rulebook: Rulebook
     cut: Callable[[KeyOfTenant], None]
 
     async def fold(self, connection: Connection, batches: Sequence[Batch]) -> Verdict:
         """Learn what some batches say, in the transaction that moves the checkpoints."""
-        news = news_in(recorded.event for batch in batches for recorded in batch.recorded())
+        events = [recorded.event for batch in batches for recorded in batch.recorded()]
+        news = news_in(events)
         await self.map.learn(connection, news)
+        await self.rulebook.learn(connection, rules_in(events))
         for tenant, (_, cuts) in news.items():
             for made in cuts:
                 self.cut((tenant, made.identifier))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -16,19 +16,18 @@ from libs.eventlog.event import Appended, Envelope, NewEvent, uuid7
 from libs.eventlog.living import LivingProjection
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.retraction import retraction
-from libs.people.anchor import Anchoring
-from libs.people.identifiers import DEFAULT_RULES
 from libs.runtime.clock import SECOND, Clock
 from libs.runtime.errors import InvalidArgument, NotFound
 from libs.runtime.tenants import Tenants
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import traceparent_bytes
 from services.profile.clocks import TenantClocks
-from services.profile.domain.incoming import Intake, claims, no_usable_identifier, unverified_pairs
+from services.profile.domain.incoming import Intake, anchored, no_usable_identifier
 from services.profile.domain.portrait import Portrait
 from services.profile.domain.rejection import Rejected
 from services.profile.projections import INTERACTION_RECORDED
 from services.profile.quarantine import Quarantined, QuarantineStore, quarantine_id
+from services.profile.rulebook import Rulebook
 from services.profile.schemas import Schemas
 
 RETRACT_AT_ONCE: Final = 1_000
@@ -69,7 +68,7 @@ class Collecting:
     clock: Clock
     clocks: TenantClocks
     metrics: Metrics
-    anchorings: Mapping[str, Anchoring]
+    rulebook: Rulebook
 
     async def collect(self, batch: Batch, *, validate_only: bool = False) -> list[Collected]:
         """Record a batch; answers for each document in its order."""
@@ -92,7 +91,7 @@ class Collecting:
         return results
 
     async def _read(self, batch: Batch) -> list[NewEvent | Rejected]:
-        tenant, anchoring = self.tenants.get(batch.tenant), self.anchorings[batch.tenant]
+        tenant, anchoring = self.tenants.get(batch.tenant), self.rulebook.current(batch.tenant)
         schemas = self.schemas.of(batch.tenant).current
         ceiling = tenant.clock_ceiling if tenant.clock == "event" else None
         intake = Intake(schemas, ZoneInfo(tenant.zone), ceiling, fresh_id=lambda: uuid7(self.clock.now()))
@@ -101,7 +100,7 @@ class Collecting:
             INTERACTION_RECORDED,
             mode=batch.mode,
             import_id=batch.import_id,
-            rules_version=DEFAULT_RULES.version,
+            rules_version=anchoring.rules.version,
             schema_revision=schemas.revision,
             traceparent=traceparent_bytes(),
         ).seal()
@@ -114,12 +113,7 @@ class Collecting:
             if isinstance(one, Rejected):
                 read.append(one)
                 continue
-            pairs = unverified_pairs(one.said)
-            if pairs is not None:  # nearly all, and a good deal faster
-                anchor, refused = anchoring.anchor_of(pairs)
-            else:
-                identified, refused = anchoring.identify(claims(one.said))
-                anchor = anchoring.anchor(identified)
+            anchor, refused = anchored(one.said, anchoring)
             if anchor is None:
                 read.append(no_usable_identifier(refused))
                 continue

@@ -38,7 +38,7 @@ class _AsShipped:
 def _tenant() -> tuple[Any, Calendar, People]:
     tenant = Tenants.load(SHIPPED).get(TENANT)
     anchoring = Anchoring(DEFAULT_RULES, Keyring(tenant.secret), region_of(tenant.locale))
-    return tenant, Calendar(tenant.zone, tenant.currency), People({TENANT: anchoring})
+    return tenant, Calendar(tenant.zone, tenant.currency), People(lambda _: anchoring)
 
 
 @cache

@@ -37,6 +37,7 @@ from services.profile.projections import INTERACTION_RECORDED, PORTRAITS, portra
 from services.profile.queries.moments import NOW, Moment, Reaching
 from services.profile.queries.portraits import Portraits, Seen
 from services.profile.rebuilding import reader_of
+from services.profile.rulebook import Rulebook
 from services.profile.schemas import Schemas
 from services.profile.spans.keeper import SpanKeeper
 from services.profile.spans.placing import Placing
@@ -75,7 +76,7 @@ class Population:
         declared = portraits(tenants, Schemas(pool, log, tenants, clock, metrics))
         living = LivingProjection(declared, PostgresVersions(pool, PORTRAITS, PORTRAITS, clock), opened)
         await living.begin()
-        spans = SpanReader(log, SpanStore(pool), Placing({TENANT: anchoring}))
+        spans = SpanReader(log, SpanStore(pool), Placing(Rulebook(pool, tenants, metrics).at))
         keeper = SpanKeeper(spans, living, PostgresIdentityMap(pool), metrics)
         blanking = Blanking(log, pool, Archive(pool), clock, keeper.forget)
         people = Portraits(log, living, spans, Reaching(log), keeper.map)
@@ -119,7 +120,7 @@ class Population:
     async def _part(self, member: Member, moment: Moment) -> Portrait:
         log = await self.log.read_key(TENANT, member.identifier)
         if member.cut is not None:
-            log = self.keeper.reader.placing.parted(member.cut, log).get(member.span, [])
+            log = (await self.keeper.reader.placing.parted(member.cut, log)).get(member.span, [])
         elif member.span != WHOLE:
             log = []
         projection = self.living.active.reader.projection

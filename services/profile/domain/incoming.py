@@ -11,7 +11,8 @@ from uuid import UUID
 
 import msgspec
 
-from libs.people.identifiers import Claimed, Refused
+from libs.people.anchor import Anchoring
+from libs.people.identifiers import Claimed, Identified, Refused
 from libs.runtime.clock import SECOND, Micros
 from services.profile.domain.event_names import event_name
 from services.profile.domain.incoming_faults import fault, too_deep
@@ -76,6 +77,15 @@ def _pairs(identifiers: dict[str, str | int | list[str | int] | None]) -> list[t
         elif value is not None:
             pairs.append((type_, value))
     return pairs
+
+
+def anchored(said: Incoming, anchoring: Anchoring) -> tuple[Identified | None, list[Refused]]:
+    """The identifier that an interaction is filed under, and those that name nobody."""
+    pairs = None if anchoring.composes else unverified_pairs(said)
+    if pairs is not None:  # nearly all, and a good deal faster
+        return anchoring.anchor_of(pairs)
+    identified, refused = anchoring.identify_all(claims(said), lambda: said.traits or {})
+    return anchoring.anchor(identified), refused
 
 
 def no_usable_identifier(refused: Sequence[Refused]) -> Rejected:

@@ -1,6 +1,6 @@
 """From what somebody is called to the keys that their interactions are filed under."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,13 +15,13 @@ _EVER: Final[Micros] = 2**62
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Reads identifiers by the tenants' rules."""
+    """Reads identifiers by the rules that each tenant goes by now."""
 
-    anchorings: Mapping[str, Anchoring]
+    current: Callable[[str], Anchoring]
 
     def key(self, tenant: str, identifier: Claimed, field: str) -> bytes:
         """Key of an identifier; raises `InvalidArgument` if it can name nobody."""
-        return self.anchorings[tenant].named(identifier, field).key
+        return self.current(tenant).named(identifier, field).key
 
     def name(self, tenant: str, identifier: Claimed, field: str, as_of: Micros | None = None) -> Name:
         """Whoever has an identifier, now or as of then; raises as `key` does."""
@@ -29,5 +29,5 @@ class People:
 
     def normal(self, tenant: str, type_: str, value: str) -> str | None:
         """The normal form of an identifier's value; None if it can name nobody."""
-        identified, _ = self.anchorings[tenant].identify([Claimed(type_, value)])
+        identified, _ = self.current(tenant).identify([Claimed(type_, value)])
         return identified[0].value if identified else None

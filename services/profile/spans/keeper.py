@@ -97,7 +97,8 @@ class SpanKeeper:
 
     async def _further(self, projection: Portraits, mark: Mark, cut: Cut, tail: Sequence[Recorded]) -> bool:
         """Fold a tail; raises `_TooFull`."""
-        parts = {span: those for span, those in self.reader.placing.parted(cut, tail).items() if those}
+        parted = await self.reader.placing.parted(cut, tail)
+        parts = {span: those for span, those in parted.items() if those}
         held = await self.reader.store.states(mark, list(parts))
         folded: dict[Span, bytes] = {}
         for index, (span, events) in enumerate(parts.items()):
@@ -114,7 +115,7 @@ class SpanKeeper:
     async def _anew(self, projection: Portraits, cut: Cut, whole: Sequence[Recorded]) -> tuple[dict[Span, bytes], int]:
         """The states of all spans, and the position that they are of."""
         parts: dict[Span, bytes] = {}
-        for index, (span, events) in enumerate(self.reader.placing.parted(cut, whole).items()):
+        for index, (span, events) in enumerate((await self.reader.placing.parted(cut, whole)).items()):
             await projection.prepare(events)
             one = bounded(projection, refold(projection, events))
             if one.parked is not None:

@@ -1,6 +1,7 @@
 """Which span of its anchor an interaction belongs to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -17,23 +18,11 @@ _NOTHING = Said()
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """Places the interactions of each tenant."""
+    """Places interactions; `at` gives the rules of a tenant that they were stamped with."""
 
-    anchorings: Mapping[str, Anchoring]
+    at: Callable[[str, int], Awaitable[Anchoring]]
 
-    def span(self, cut: Cut, recorded: Recorded) -> Span:
-        """The span of an interaction; what can't be read lies in none, and fails where it is folded."""
-        event = recorded.event
-        if isinstance(cut, AtTimes):
-            return span_of(cut, event.occurred_at_micros, "", None)
-        try:
-            said = read_said(event.payload)
-        except msgspec.DecodeError:
-            said = _NOTHING
-        beside = self._next_strongest(said, event.tenant, event.key) if isinstance(cut, ByIdentifier) else None
-        return span_of(cut, event.occurred_at_micros, said.session, beside)
-
-    def parted(self, cut: Cut, events: Iterable[Recorded]) -> dict[Span, list[Recorded]]:
+    async def parted(self, cut: Cut, events: Sequence[Recorded]) -> dict[Span, list[Recorded]]:
         """The events of an anchor by span, in order; those that take others back are in each."""
         spans: dict[Span, list[Recorded]] = {WHOLE: []}
         undoing: list[Recorded] = []
@@ -41,15 +30,27 @@ class Placing:
             if recorded.event.type in {RETRACTED, BLANKED}:
                 undoing.append(recorded)
             elif recorded.event.type == INTERACTION_RECORDED and recorded.event.payload:
-                spans.setdefault(self.span(cut, recorded), []).append(recorded)
+                spans.setdefault(await self._span(cut, recorded), []).append(recorded)
         if undoing:
             for span, those in spans.items():
                 spans[span] = sorted([*those, *undoing], key=lambda one: one.position)
         return spans
 
-    def _next_strongest(self, said: Said, tenant: str, anchor: bytes) -> bytes | None:
-        anchoring = self.anchorings[tenant]
-        identified, _ = anchoring.identify(said.claims())
-        others = [one for one in identified if one.key != anchor and one.type.kind == "person"]
-        strongest = anchoring.anchor(others)
-        return strongest.key if strongest else None
+    async def _span(self, cut: Cut, recorded: Recorded) -> Span:
+        """The span of an interaction; what can't be read lies in none, and fails where it is folded."""
+        event = recorded.event
+        if isinstance(cut, AtTimes):
+            return span_of(cut, event.occurred_at_micros, "", None)
+        said, beside = _NOTHING, None
+        with suppress(msgspec.DecodeError):
+            said = read_said(event.payload)
+            if isinstance(cut, ByIdentifier):
+                beside = _next_strongest(said, await self.at(event.tenant, event.rules_version), event.key)
+        return span_of(cut, event.occurred_at_micros, said.session, beside)
+
+
+def _next_strongest(said: Said, anchoring: Anchoring, anchor: bytes) -> bytes | None:
+    identified, _ = anchoring.identify_all(said.claims(), said.all_traits)
+    others = [one for one in identified if one.key != anchor and one.type.kind == "person"]
+    strongest = anchoring.anchor(others)
+    return strongest.key if strongest else None

@@ -63,7 +63,7 @@ class SpanReader:
     async def events(self, tenant: str, member: Member) -> dict[Span, list[Recorded]]:
         """All of an anchor's log, by span."""
         log = await self.log.read_key(tenant, member.identifier)
-        return self.placing.parted(member.cut, log) if member.cut else {member.span: log}
+        return await self.placing.parted(member.cut, log) if member.cut else {member.span: log}
 
     async def _tail(self, tenant: str, member: Member, kept: Kept | None) -> Tail:
         assert member.cut is not None, "an anchor that is not cut is read as a whole"
@@ -75,7 +75,7 @@ class SpanReader:
         if anew:
             events = await self.log.read_key(tenant, member.identifier)
         position = events[-1].position if events else kept.position if kept else 0
-        return Tail(self.placing.parted(member.cut, events), kept is None or anew, position)
+        return Tail(await self.placing.parted(member.cut, events), kept is None or anew, position)
 
     async def _state(self, projection: Portraits, tail: Tail, span: Span, kept: Kept | None) -> Folded[Portrait]:
         events = tail.spans.get(span, [])

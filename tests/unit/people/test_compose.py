@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from libs.people.anchor import Anchoring
 from libs.people.compose import composed
-from libs.people.identifiers import Claimed, IdentifierRules
+from libs.people.identifiers import DEFAULT_RULES, Claimed, IdentifierRules
 from libs.people.keys import Keyring
 
 RULES = IdentifierRules.from_document(
@@ -78,3 +78,21 @@ def test_no_two_pairs_of_parts_are_spelled_alike(name: str, born: str, other_nam
     one, other = made(last_name=name, born=born), made(last_name=other_name, born=other_born)
     if one and other and one == other:
         assert (name, born) == (other_name, other_born)
+
+
+def test_what_is_composed_counts_among_the_identifiers_of_an_interaction() -> None:
+    found, refused = ANCHORING.identify_all(
+        [Claimed("email", "li@qq.com")], lambda: {"last_name": "Li", "born": "1990"}
+    )
+    assert [(one.type.name, one.value) for one in found] == [("email", "li@qq.com"), ("name_born", "li|1990")]
+    assert refused == []
+    assert ANCHORING.anchor(found) == found[1]
+
+
+def test_traits_are_not_even_read_where_the_rules_compose_nothing() -> None:
+    def never() -> dict[str, object]:
+        raise AssertionError
+
+    claims = [Claimed("phone", "13800138000"), Claimed("fax", "1")]
+    plain = Anchoring(DEFAULT_RULES, Keyring(b"secret"))
+    assert plain.identify_all(claims, never) == plain.identify(claims)
