@@ -1,7 +1,6 @@
 """Which span of its anchor an interaction belongs to."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -41,11 +40,13 @@ class Placing:
         event = recorded.event
         if isinstance(cut, AtTimes):
             return span_of(cut, event.occurred_at_micros, "", None)
-        said, beside = _NOTHING, None
-        with suppress(msgspec.DecodeError):
+        beside = None
+        try:
             said = read_said(event.payload)
             if isinstance(cut, ByIdentifier):
                 beside = _next_strongest(said, await self.at(event.tenant, event.rules_version), event.key)
+        except msgspec.DecodeError:
+            said = _NOTHING
         return span_of(cut, event.occurred_at_micros, said.session, beside)
 
 

@@ -20,14 +20,17 @@ from services.profile.domain.interaction import read_incoming
 
 TENANT: Final = Tenants.demo().get("demo")
 
-VALUES: Final = {
+VALUES: Final[dict[str, list[str | int]]] = {
     "user_id": ["ann", "Ann", "bob-7", " ann ", "null", 4711, "b|b\\"],
     "phone": ["13800138000", "+86 138 0013 8000", "13900139000", "138****8000", 13900139000],
     "email": ["Li@QQ.com", "li@shop.example", "a@b.c"],
     "device": ["Tablet-1", "kiosk-7", "00000000", "{{device}}"],
     "outlet": ["s1", "S2"],
 }
-TRAITS: Final = {"last_name": ["Li", " LI ", "王", "", None, True], "born": ["1990-02-01", 19900201, "unknown", 1.5]}
+TRAITS: Final[dict[str, list[object]]] = {
+    "last_name": ["Li", " LI ", "王", "", None, True],
+    "born": ["1990-02-01", 19900201, "unknown", 1.5],
+}
 PARTS: Final = [*VALUES, "traits.last_name", "traits.born"]
 FORMS: Final = {"phone": "phone", "email": "email"}
 
