@@ -11,13 +11,11 @@ from libs.people.identifiers import DEFAULT_RULES, Claimed, Identified, Identifi
 from libs.people.keys import Keyring
 from libs.people.normalise import region_of
 from libs.people.rules_document import read_rules
-from libs.people.said import Said, read_said
+from libs.people.said import INTERACTION_RECORDED, Said, read_said
 from libs.runtime.tenants import Tenant, Tenants
 from services.identity.domain.evidence import Key, Named, Sighting
 from services.identity.domain.rules import RulesHistory, RulesPublished, evolve
 from services.identity.store.rules import RulesRows
-
-INTERACTION_RECORDED: Final = "interaction_recorded"
 
 _SCREENS: Final = ("blocked", "blocked_patterns", "matches")
 

@@ -16,6 +16,7 @@ from libs.eventlog.event import Appended, Envelope, NewEvent, uuid7
 from libs.eventlog.living import LivingProjection
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.retraction import retraction
+from libs.people.said import INTERACTION_RECORDED
 from libs.runtime.clock import SECOND, Clock
 from libs.runtime.errors import InvalidArgument, NotFound
 from libs.runtime.tenants import Tenants
@@ -25,7 +26,6 @@ from services.profile.clocks import TenantClocks
 from services.profile.domain.incoming import Intake, anchored, no_usable_identifier
 from services.profile.domain.portrait import Portrait
 from services.profile.domain.rejection import Rejected
-from services.profile.projections import INTERACTION_RECORDED
 from services.profile.quarantine import Quarantined, QuarantineStore, quarantine_id
 from services.profile.rulebook import Rulebook
 from services.profile.schemas import Schemas

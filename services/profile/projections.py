@@ -9,6 +9,7 @@ import msgspec
 from libs.eventlog.event import Recorded
 from libs.eventlog.projection import Handled, LazyProjection
 from libs.eventlog.versions import Meaning, UnknownFold, Version, VersionedProjection
+from libs.people.said import INTERACTION_RECORDED
 from libs.runtime.tenants import Tenants
 from services.profile.domain import portrait, snapshot
 from services.profile.domain.calendar import Calendar
@@ -19,7 +20,6 @@ from services.profile.domain.portrait import Fact, Portrait
 from services.profile.domain.schema_set import SchemaSet
 from services.profile.schemas import Schemas
 
-INTERACTION_RECORDED: Final = "interaction_recorded"
 PORTRAITS: Final = "portraits"
 FOLD: Final = 1
 """The newest way of folding that this release has; a change of `record` that gives other portraits is the next one."""

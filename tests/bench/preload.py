@@ -17,6 +17,7 @@ from libs.eventlog.copy import LOG_COLUMNS, MESSAGE_ID_COLUMNS, log_rows, messag
 from libs.eventlog.database import open_pool
 from libs.eventlog.event import Envelope, NewEvent, partition_of
 from libs.people.keys import Keyring
+from libs.people.said import INTERACTION_RECORDED
 from libs.runtime.clock import SECOND
 from libs.runtime.tenants import Tenants
 from services.profile.domain.calendar import Calendar
@@ -25,7 +26,6 @@ from services.profile.domain.interaction import read_interaction
 from services.profile.domain.portrait import Fact, Portrait, record
 from services.profile.domain.schema_history import SchemaHistory
 from services.profile.domain.snapshot import encode
-from services.profile.projections import INTERACTION_RECORDED
 from tests.bench.load import SEED, message_ids, templates
 
 TENANT: Final = "demo"

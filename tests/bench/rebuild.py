@@ -25,12 +25,13 @@ from libs.eventlog.rebuild_runner import RebuildRunner
 from libs.eventlog.rebuilds import PostgresRebuilds, Standing
 from libs.eventlog.versions import Meaning, PostgresVersions
 from libs.people.keys import Keyring
+from libs.people.said import INTERACTION_RECORDED
 from libs.runtime.clock import SECOND, SystemClock
 from libs.runtime.tenants import Tenants
 from libs.telemetry.logs import start_logs
 from libs.telemetry.metrics import Metrics
 from services.profile.migrations import SCRIPTS
-from services.profile.projections import INTERACTION_RECORDED, PORTRAITS
+from services.profile.projections import PORTRAITS
 from services.profile.rebuilding import worker
 from tests.bench import aggregates
 from tests.bench.load import SEED, Template, message_ids, templates

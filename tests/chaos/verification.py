@@ -8,8 +8,8 @@ import asyncpg
 from portrait.profile.v1 import profiles_service_pb2 as pb
 from portrait.profile.v1 import profiles_service_pb2_grpc as rpc
 
+from libs.people.said import INTERACTION_RECORDED
 from libs.rpc.client import channel, metadata_for
-from services.profile.projections import INTERACTION_RECORDED
 from tests.chaos.golden import key_of, outputs_of, profile_of
 from tests.chaos.history import History, Key, Row, told
 from tests.chaos.ledger import Acknowledged, Ledger, Place

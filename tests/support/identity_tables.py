@@ -27,6 +27,7 @@ from libs.people.anchor import Anchoring
 from libs.people.identifiers import DEFAULT_RULES, Claimed, Identified, IdentifierRules
 from libs.people.keys import Keyring
 from libs.people.rules_document import written
+from libs.people.said import INTERACTION_RECORDED
 from libs.runtime.clock import ManualClock, SystemClock
 from libs.runtime.errors import InvalidArgument
 from libs.runtime.tenants import Tenant, Tenants
@@ -40,7 +41,7 @@ from services.identity.domain.evidence import Key, Named, Sighting
 from services.identity.domain.identities import LARGEST_NEIGHBOURHOOD
 from services.identity.domain.resolution import Resolution, Tied
 from services.identity.migrations import SCRIPTS
-from services.identity.rulebook import INTERACTION_RECORDED, Rulebook
+from services.identity.rulebook import Rulebook
 from services.identity.settling import Settling
 from services.identity.store.tenant import IdentityStore
 from services.identity.transactions import Transactions

@@ -28,12 +28,13 @@ from libs.people.identity_map import IdentityMap
 from libs.people.keys import Keyring
 from libs.people.person import Member, Name
 from libs.people.postgres_identity_map import PostgresIdentityMap
+from libs.people.said import INTERACTION_RECORDED
 from libs.people.spans import WHOLE
 from libs.runtime.clock import ManualClock
 from libs.runtime.tenants import SHIPPED, Tenants
 from libs.telemetry.metrics import Metrics
 from services.profile.domain.portrait import Portrait, combine
-from services.profile.projections import INTERACTION_RECORDED, PORTRAITS, portraits
+from services.profile.projections import PORTRAITS, portraits
 from services.profile.queries.moments import NOW, Moment, Reaching
 from services.profile.queries.portraits import Portraits, Seen
 from services.profile.rebuilding import reader_of

@@ -12,7 +12,8 @@ from uuid import UUID
 import msgspec
 
 from libs.people.anchor import Anchoring
-from libs.people.identifiers import Claimed, Identified, Refused
+from libs.people.identifiers import Identified, Refused
+from libs.people.said import claims, unverified_pairs
 from libs.runtime.clock import SECOND, Micros
 from services.profile.domain.event_names import event_name
 from services.profile.domain.incoming_faults import fault, too_deep
@@ -53,38 +54,12 @@ def event_id_of(message_id: str) -> bytes:
     return _hashed("message", message_id)
 
 
-def claims(said: Incoming) -> list[Claimed]:
-    """The identifiers as sent, whichever form they have; a null is nobody."""
-    if isinstance(said.identifiers, list):
-        return [Claimed(one.type, one.value, one.verified) for one in said.identifiers]
-    return [Claimed(type_, value) for type_, value in _pairs(said.identifiers)]
-
-
-def unverified_pairs(said: Incoming) -> list[tuple[str, str | int]] | None:
-    """The same as plain (type, value) pairs, which are cheaper; None where a verified one needs telling apart."""
-    if isinstance(said.identifiers, dict):
-        return _pairs(said.identifiers)
-    if any(one.verified for one in said.identifiers):
-        return None
-    return [(one.type, one.value) for one in said.identifiers]
-
-
-def _pairs(identifiers: dict[str, str | int | list[str | int] | None]) -> list[tuple[str, str | int]]:
-    pairs: list[tuple[str, str | int]] = []
-    for type_, value in identifiers.items():
-        if isinstance(value, list):
-            pairs += [(type_, each) for each in value]
-        elif value is not None:
-            pairs.append((type_, value))
-    return pairs
-
-
 def anchored(said: Incoming, anchoring: Anchoring) -> tuple[Identified | None, list[Refused]]:
     """The identifier that an interaction is filed under, and those that name nobody."""
-    pairs = None if anchoring.composes else unverified_pairs(said)
+    pairs = None if anchoring.composes else unverified_pairs(said.identifiers)
     if pairs is not None:  # nearly all, and a good deal faster
         return anchoring.anchor_of(pairs)
-    identified, refused = anchoring.identify_all(claims(said), lambda: said.traits or {})
+    identified, refused = anchoring.identify_all(claims(said.identifiers), lambda: said.traits or {})
     return anchoring.anchor(identified), refused
 
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from services.profile.domain.interaction import Consents, Identifiers, Incoming
+from libs.people.said import Identifiers
+from services.profile.domain.interaction import Consents, Incoming
 from services.profile.domain.rejection import Reason, Rejected
 
 MAX_BYTES: Final = 128 * 1024

@@ -5,19 +5,13 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from libs.people.said import Identifiers
+
 type_names = ("track", "identify", "page", "screen", "group", "alias")
 Kind = Literal["track", "identify", "page", "screen", "group", "alias"]
 ConsentState = Literal["granted", "denied", "withdrawn"]
 
 MAX_PROPERTIES: Final = 1000
-
-
-class IdentifierSaid(msgspec.Struct, frozen=True, gc=False):
-    """One identifier in its long form."""
-
-    type: str
-    value: str | int
-    verified: bool = False
 
 
 class ConsentSaid(msgspec.Struct, frozen=True, gc=False):
@@ -31,7 +25,6 @@ class ConsentSaid(msgspec.Struct, frozen=True, gc=False):
     expires_at: str | None = None
 
 
-Identifiers = dict[str, str | int | list[str | int] | None] | list[IdentifierSaid]
 Consents = list[ConsentSaid] | dict[str, bool]
 
 

@@ -10,11 +10,11 @@ import msgspec
 from libs.eventlog.event import Recorded, partition_of
 from libs.eventlog.projection import standing
 from libs.people.person import Member, Name
+from libs.people.said import INTERACTION_RECORDED
 from libs.people.spans import WHOLE
 from libs.runtime.errors import NotFound
 from services.profile.domain.event_names import event_name
 from services.profile.domain.interaction import read_interaction
-from services.profile.projections import INTERACTION_RECORDED
 from services.profile.queries.moments import NOW, Moment
 from services.profile.queries.portraits import Portraits
 

@@ -8,9 +8,8 @@ import msgspec
 from libs.eventlog.event import Recorded
 from libs.eventlog.projection import BLANKED, RETRACTED
 from libs.people.anchor import Anchoring
-from libs.people.said import Said, read_said
+from libs.people.said import INTERACTION_RECORDED, Said, read_said
 from libs.people.spans import WHOLE, AtTimes, ByIdentifier, Cut, Span, span_of
-from services.profile.projections import INTERACTION_RECORDED
 
 _NOTHING = Said()
 

@@ -12,10 +12,10 @@ from libs.people.identifiers import Identified
 from libs.people.keys import Keyring
 from libs.people.normalise import region_of
 from libs.people.rules_document import read_rules
-from libs.people.said import read_said
+from libs.people.said import claims, read_said
 from libs.runtime.tenants import Tenants
 from services.identity.rulebook import Reading
-from services.profile.domain.incoming import anchored, claims
+from services.profile.domain.incoming import anchored
 from services.profile.domain.interaction import read_incoming
 
 TENANT: Final = Tenants.demo().get("demo")
@@ -116,6 +116,6 @@ def test_the_anchor_is_the_strongest_that_identity_sees_and_the_rules_let_pass(
     strongest = profile.anchor(passing)
     assert (anchor and told([anchor])) == (strongest and told([strongest]))
 
-    usable, unusable = profile.identify_all(claims(incoming), lambda: incoming.traits or {})
+    usable, unusable = profile.identify_all(claims(incoming.identifiers), lambda: incoming.traits or {})
     assert told(usable) == told(passing)
     assert refused == unusable

@@ -19,9 +19,10 @@ from libs.people.anchor import Anchoring
 from libs.people.identifiers import DEFAULT_RULES
 from libs.people.keys import Keyring
 from libs.people.normalise import region_of
+from libs.people.said import claims
 from libs.runtime.tenants import Tenants
 from services.profile.codec.schemas import schema_from
-from services.profile.domain.incoming import Accepted, Intake, claims
+from services.profile.domain.incoming import Accepted, Intake
 from services.profile.domain.schema_history import SchemaHistory
 
 ROOT = Path(__file__).parents[3]
@@ -168,7 +169,7 @@ def test_the_shop_accepts_everything_under_its_own_schemas_and_files_it_under_th
     for document in interactions(60):
         accepted = intake.read(document, 0)
         assert isinstance(accepted, Accepted), (accepted, document)
-        identified, refused = anchoring.identify(claims(accepted.said))
+        identified, refused = anchoring.identify(claims(accepted.said.identifiers))
         anchor = anchoring.anchor(identified)
         assert refused == []
         assert anchor is not None

@@ -6,13 +6,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from libs.people.identifiers import Refused
+from libs.people.said import claims, unverified_pairs
 from services.profile.domain.incoming import (
     Accepted,
     Intake,
-    claims,
     event_id_of,
     no_usable_identifier,
-    unverified_pairs,
 )
 from services.profile.domain.interaction import Incoming
 from services.profile.domain.rejection import Reason, Rejected
@@ -188,11 +187,11 @@ def test_pairs_and_claims_say_the_same_unless_something_is_verified() -> None:
     short = said({"openid": ["a", 7], "phone": None, "cookie": "c"})
     long = said([{"type": "openid", "value": "a"}])
     proven = said([{"type": "openid", "value": "a", "verified": True}])
-    assert unverified_pairs(short) == [(claim.type, claim.value) for claim in claims(short)]
-    assert unverified_pairs(short) == [("openid", "a"), ("openid", 7), ("cookie", "c")]
-    assert unverified_pairs(long) == [("openid", "a")]
-    assert unverified_pairs(proven) is None
-    assert claims(proven)[0].verified
+    assert unverified_pairs(short.identifiers) == [(claim.type, claim.value) for claim in claims(short.identifiers)]
+    assert unverified_pairs(short.identifiers) == [("openid", "a"), ("openid", 7), ("cookie", "c")]
+    assert unverified_pairs(long.identifiers) == [("openid", "a")]
+    assert unverified_pairs(proven.identifiers) is None
+    assert claims(proven.identifiers)[0].verified
 
 
 def test_naming_nobody_says_what_was_refused_without_the_values() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.profile.domain.incoming import Accepted, claims, event_id_of
+from libs.people.said import claims
+from services.profile.domain.incoming import Accepted, event_id_of
 from services.profile.domain.interaction import read_interaction
 from services.profile.domain.rejection import Rejected
 from tests.unit.profile.test_incoming import ARRIVAL, INTAKE
@@ -36,7 +37,7 @@ def test_an_odd_document_ends_as_the_corpus_says(case: dict[str, Any]) -> None:
 def _shown(accepted: Accepted, name: str) -> Any:
     match name:
         case "claims":
-            return [[claim.type, claim.value, claim.verified] for claim in claims(accepted.said)]
+            return [[claim.type, claim.value, claim.verified] for claim in claims(accepted.said.identifiers)]
         case "event_id":
             return accepted.event_id.hex()
         case "event":

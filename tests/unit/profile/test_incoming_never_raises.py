@@ -6,9 +6,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from libs.people.said import claims, unverified_pairs
 from services.profile.domain.calendar import Calendar
 from services.profile.domain.event_names import event_name
-from services.profile.domain.incoming import Accepted, claims, event_id_of, unverified_pairs
+from services.profile.domain.incoming import Accepted, event_id_of
 from services.profile.domain.interaction import read_interaction
 from services.profile.domain.portrait import Fact, Portrait, record
 from services.profile.domain.rejection import Reason, Rejected
@@ -71,7 +72,10 @@ def judge(document: bytes) -> None:
 def fold(accepted: Accepted) -> None:
     assert accepted.occurred_at <= (accepted.sent_at or accepted.occurred_at)
     assert event_id_of(accepted.message_id) == accepted.event_id
-    assert unverified_pairs(accepted.said) in (None, [(claim.type, claim.value) for claim in claims(accepted.said)])
+    assert unverified_pairs(accepted.said.identifiers) in (
+        None,
+        [(claim.type, claim.value) for claim in claims(accepted.said.identifiers)],
+    )
     accepted.payload.decode()
     said = read_interaction(accepted.payload)
     portrait = Portrait()

@@ -11,8 +11,8 @@ from libs.people.anchor import Anchoring
 from libs.people.identifiers import Claimed
 from libs.people.keys import Keyring
 from libs.people.rules_document import read_rules
+from libs.people.said import INTERACTION_RECORDED
 from libs.people.spans import WHOLE, ByIdentifier, BySession, beside, in_session
-from services.profile.projections import INTERACTION_RECORDED
 from services.profile.spans.placing import Placing
 
 KEYRING = Keyring(b"secret")
