@@ -13,6 +13,7 @@ from services.identity.codec.events import Causing, following
 from services.identity.domain.anchors import Anchor, ByAnchor, EvidenceChange, differences
 from services.identity.domain.evidence import Evidence, Key, Sighting, combine, observed
 from services.identity.domain.identities import LARGEST_NEIGHBOURHOOD
+from services.identity.remembered import Memory, Remembered
 from services.identity.resolver import Cause, Causes, Resolver
 from services.identity.rulebook import Reading, Rulebook
 from services.identity.store.tenant import IdentityStore
@@ -54,6 +55,18 @@ class Told:
     refolded: dict[Anchor, int] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class News:
+    """What may be new in the events of one tenant; of that, `known` is remembered to stand."""
+
+    more: ByAnchor = field(default_factory=ByAnchor)
+    known: ByAnchor = field(default_factory=ByAnchor)
+    values: dict[Key, str] = field(default_factory=dict)
+    sightings: list[Sighting] = field(default_factory=list)
+    memories: dict[Anchor, Memory] = field(default_factory=dict)
+    """Where to remember the rows of each anchor."""
+
+
 @dataclass(frozen=True, slots=True)
 class Consuming:
     """Folds interactions into evidence, and resolves whom that concerns, in the transaction given."""
@@ -62,10 +75,15 @@ class Consuming:
     anchors: Anchors
     clock: Clock
     largest: int = LARGEST_NEIGHBOURHOOD
+    remembered: Remembered = field(default_factory=Remembered)
 
     async def fold(self, connection: Connection, batches: Sequence[Batch]) -> Verdict:
         """See `Handler`."""
+        self.remembered.follow(batches)
         told = _by_tenant(batches)
+        for one in told.values():
+            if one.refolded:
+                self.remembered.forget()
         outputs: list[Output] = []
         for tenant in sorted(told):  # in this order, because the lock of each is held to the end
             outputs += await self._fold(IdentityStore(connection, tenant), told[tenant])
@@ -79,9 +97,9 @@ class Consuming:
         if not (news.seen or news.pairs or news.logins):  # nearly always: all of it seen before
             await store.evidence.replace(change)
             return []
-        await store.waiting.lock()
+        followed = await store.waiting.lock()
         await store.rules.screen(reading.refused(_new_values(change)))
-        resolver = Resolver(store, reading.rules, self.clock.now(), self.largest)
+        resolver = Resolver(store, reading.rules, self.clock.now(), self.largest, followed=followed)
         changes = await resolver.observe(change, news, _causes(told, sightings, change))
         places = {placed.recorded.event.id: placed for placed in told.events}
         causing = {id_: Causing.of(placed.recorded.event) for id_, placed in places.items()}
@@ -92,25 +110,54 @@ class Consuming:
 
     async def _change(self, store: IdentityStore, told: Told) -> tuple[EvidenceChange, list[Sighting]]:
         """What the events say, beside what was known of their anchors."""
-        more, values, sightings = ByAnchor(), dict[Key, str](), list[Sighting]()
-        readings = await self._readings(store, (recorded for _, recorded in told.events))
-        for _, recorded in told.events:
-            event = recorded.event
-            if event.key in told.refolded:
-                continue
-            sighting = readings[event.rules_version].sighting(recorded, values)
-            if sighting is not None:
-                sightings.append(sighting)
-                combine(more.of(event.key), observed(sighting))
-        before = await store.evidence.like(more)
-        after = ByAnchor({anchor: _copy(evidence) for anchor, evidence in before.items()})
-        for anchor, evidence in more.items():
-            combine(after.of(anchor), evidence)
+        news = await self._told(store, told)
+        before = await store.evidence.like(news.more, news.known)
+        after = ByAnchor()
+        for anchor, evidence in news.more.items():
+            stood = before.get(anchor)
+            if stood is not None:
+                memory = news.memories[anchor]
+                for key, seen in stood.seen.items():
+                    memory.put((store.tenant, anchor, key), seen)
+                stood = _copy(stood)
+                combine(stood, evidence)
+            after[anchor] = stood or evidence
         if told.refolded:
             before.update(await store.evidence.whole(told.refolded.keys()))
             for anchor, until in told.refolded.items():
-                after[anchor] = await self._folded_anew(store, anchor, until, values)
-        return EvidenceChange(before, after, values), sightings
+                after[anchor] = await self._folded_anew(store, anchor, until, news.values)
+        return EvidenceChange(before, after, news.values), news.sightings
+
+    async def _told(self, store: IdentityStore, told: Told) -> "News":
+        """What the events say, less those of which it is remembered that they only say again what is known."""
+        news = News()
+        more, known, memories, values = news.more, news.known, news.memories, news.values
+        readings = await self._readings(store, (recorded for _, recorded in told.events))
+        tenant, refolded = store.tenant, told.refolded
+        for partition, recorded in told.events:
+            event = recorded.event
+            anchor, reading = event.key, readings[event.rules_version]
+            said = reading.said(recorded) if anchor not in refolded else None
+            if said is None:
+                continue
+            found, memory = reading.identifiers(said), self.remembered.of(partition).seen
+            if len(found) == 1:  # as nearly always; and then nearly always known
+                before_it = memory.get((tenant, anchor, found[0].key))
+                if before_it is not None and before_it.recorded_at <= recorded.recorded_at:
+                    continue
+            sighting = reading.seen(recorded, said, found, values)
+            news.sightings.append(sighting)
+            evidence = more.get(anchor)
+            if evidence is None:
+                memories[anchor] = memory
+                more[anchor] = observed(sighting)
+            else:
+                combine(evidence, observed(sighting))
+            for one in found:
+                since = memory.get((tenant, anchor, one.key))
+                if since is not None:
+                    known.of(anchor).seen[one.key] = since
+        return news
 
     async def _folded_anew(self, store: IdentityStore, anchor: Anchor, until: int, values: dict[Key, str]) -> Evidence:
         """The evidence of an anchor without what was taken back, from its owner's log up to a position."""

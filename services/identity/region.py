@@ -5,6 +5,7 @@ from typing import Final
 
 from services.identity.domain.evidence import Key
 from services.identity.domain.knowledge import Knowledge
+from services.identity.domain.neighbourhood import Neighbourhood
 from services.identity.domain.resolution import Resolution
 from services.identity.domain.resolved import Resolved
 from services.identity.store.resolved import Known, Place
@@ -13,11 +14,15 @@ from services.identity.store.tenant import IdentityStore
 READ_AHEAD: Final = 4
 """Steps from what is touched that are read for all of it at once: nearly every neighbourhood ends within them."""
 
+AT_ONCE: Final = 1_000
+"""Identifiers around which is read with one statement, lest what it answers keep the event loop busy for long."""
+
 
 class Region:
     """Evidence, decisions and what stands, of as many identifiers as were asked for.
 
-    Nothing in it is older than the lock under which it is read, so it must not outlive the transaction. What was read
+    Nothing in it is older than the lock under which (or the snapshot in which) it is read, so it must not outlive the
+    transaction. What was read
     once is not read again: since then it may have been settled here, and tables only hear of that at the end.
     """
 
@@ -51,11 +56,23 @@ class Region:
     async def read(self, keys: Collection[Key]) -> None:
         """Read what is known around identifiers."""
         missing = set(keys) - self._read
-        if missing:
-            self._read |= missing
-            around = await self._store.around(missing)
+        self._read |= missing
+        unread = list(missing)
+        for start in range(0, len(unread), AT_ONCE):
+            around = await self._store.around(unread[start : start + AT_ONCE])
             self.knowledge.hold(around.evidence, around.decisions)
             self._know(around.known.values())
+
+    def tell(self, around: Neighbourhood) -> None:
+        """Tell a neighbourhood what was read around its unread identifiers."""
+        evidence, decisions = self.knowledge.around(around.unread)
+        marks, spoken_of = self.resolved.marks, evidence.seen.keys() | decisions.types.keys()
+        known = {key: marks[key] for key in spoken_of if key in marks}
+        around.read(evidence, decisions, known, self.screened)
+
+    async def know(self, keys: Collection[Key]) -> None:
+        """Read what stands about identifiers by themselves, and nothing around them."""
+        self._know((await self._store.resolved.known(keys)).values())
 
     async def stand(self, inside: Collection[Key], places: Iterable[Place] = ()) -> None:
         """Read what stands about identifiers that were read, and about spans, whose identifiers need not have been."""

@@ -58,15 +58,25 @@ class Before(NamedTuple):
 
 
 class Resolver:
-    """Resolves what a transaction changes; `rules` are those that it holds in force, and it holds the lock."""
+    """Resolves what a transaction changes; `rules` are those that it holds in force, and it holds the lock.
+
+    What it does is noted in the journal where that is `followed`.
+    """
 
     def __init__(
-        self, store: IdentityStore, rules: IdentifierRules, now: Micros, largest: int = LARGEST_NEIGHBOURHOOD
+        self,
+        store: IdentityStore,
+        rules: IdentifierRules,
+        now: Micros,
+        largest: int = LARGEST_NEIGHBOURHOOD,
+        *,
+        followed: bool,
     ) -> None:
         self._store = store
         self._rules = rules
         self._now = now
         self._largest = largest
+        self._followed = followed
 
     async def observe(self, change: EvidenceChange, news: Differences, causes: Causes) -> list[IdentityChange]:
         """Put evidence in place of other; the answer is what the identity log is to say of it."""
@@ -75,7 +85,7 @@ class Resolver:
         learned = await self._reread(news) if news.takes_back else _added(before.knowledge, change.after, news)
         fresh = learned.seen.keys() - before.knowledge.evidence.seen.keys()
         touches = touched(before.knowledge, learned, self._rules, before.screened, before.marks)
-        return await self._reconsider(touches, fresh, causes, self._largest)
+        return await self._reconsider(touches, causes, fresh, news.keys)
 
     async def decide(self, decision: IdentityDecision, values: Mapping[Key, str]) -> list[IdentityChange]:
         """Let a decision stand."""
@@ -89,17 +99,22 @@ class Resolver:
         await self._store.decisions.record(decision, values)
         touches = touched(knowledge, News(decisions=(decision,)), self._rules, frozenset(), {})
         causes = Causes(dict.fromkeys(keys, Cause(decision.recorded_at, decision.event_id)))
-        return await self._reconsider(touches, set(), causes, self._largest)
+        return await self._reconsider(touches, causes)
 
     async def settle(self) -> list[IdentityChange]:
-        """Resolve a portion of the slow lane: many small neighbourhoods, or a single large one."""
-        waiting, largest = await self._store.waiting.next(PORTION, oversized=False), self._largest
-        if not waiting:
-            waiting, largest = await self._store.waiting.next(1, oversized=True), sys.maxsize
-        if not waiting:
-            return []
+        """Resolve a portion of the slow lane, less the neighbourhoods that are known to be too large."""
+        waiting = await self._store.waiting.next(PORTION, oversized=False)
         causes = Causes({key: Cause(self._now, cause) for key, cause in waiting.items()})
-        return await self._reconsider(waiting.keys(), set(), causes, largest)
+        return await self._reconsider(waiting.keys(), causes, most=PORTION)
+
+    async def put(self, inside: AbstractSet[Key], found: Resolution, cause: bytes) -> list[IdentityChange]:
+        """Put in place what was found elsewhere about some identifiers and is still right."""
+        region, settled = Region(self._store), _Settled()
+        # And whose spans follow them: a row says all of an identifier, not only what is new.
+        await region.know(inside | {key for key, _ in found.spans})
+        await self._put(region, inside, found, cause, settled)
+        await self._write(region, settled)
+        return settled.told
 
     async def _before(self, news: Differences) -> Before:
         """Read what stood. A kiosk is in many pairs, of which these are but few."""
@@ -146,46 +161,53 @@ class Resolver:
         )
 
     async def _reconsider(
-        self, touches: AbstractSet[Key], fresh: AbstractSet[Key], causes: Causes, largest: int
+        self,
+        touches: AbstractSet[Key],
+        causes: Causes,
+        fresh: AbstractSet[Key] = frozenset(),
+        named: AbstractSet[Key] = frozenset(),
+        most: int = sys.maxsize,
     ) -> list[IdentityChange]:
-        if not touches:
-            return []
+        """Resolve what is touched. Once `most` identifiers were, the rest, who wait already, go on waiting."""
         region, settled = Region(self._store), _Settled()
-        await region.read_ahead(touches, min(largest, self._largest))
+        await region.read_ahead(touches, self._largest)
         rest = set(touches)
         unsettled = Either(rest, region.waiting)
         oversized: dict[Key, bytes] = {}
         for seed in sorted(touches):
             if seed not in rest:  # it was in another one's neighbourhood
                 continue
-            around = Neighbourhood(seed, unsettled, self._rules, region.screened, largest)
+            if len(settled.done) >= most:
+                break
+            around = Neighbourhood(seed, unsettled, self._rules, region.screened, self._largest)
             while around.unread and not around.oversized:
                 await region.read(around.unread)
-                evidence, decisions = region.knowledge.around(around.unread)
-                marks, spoken_of = region.resolved.marks, evidence.seen.keys() | decisions.types.keys()
-                known = {key: marks[key] for key in spoken_of if key in marks}
-                around.read(evidence, decisions, known, region.screened)
+                region.tell(around)
             cause = causes.of(around.inside & rest)
             if around.oversized:
                 oversized.update(dict.fromkeys(around.inside & rest, cause))
             else:
-                await self._settle(region, around, cause, settled)
+                found = resolve(around.case, around.inside, around.given)
+                await self._put(region, around.inside, found, cause, settled)
             rest -= around.inside
         standing = region.resolved.all
         await self._store.resolved.replace(settled.before, settled.after, standing, settled.versions)
         await self._store.waiting.done(settled.done & settled.waited)
         await self._store.waiting.put(oversized, self._now)
+        if self._followed:
+            await self._store.journal.note(touches | named, settled.done)
         return [*settled.told, *settled.regrouped(fresh)]
 
-    async def _settle(self, region: Region, around: Neighbourhood, cause: bytes, settled: "_Settled") -> None:
-        """Put what is now found about a neighbourhood in place of what was found before."""
-        after = resolve(around.case, around.inside, around.given)
-        await region.stand(around.inside, after.spans)
-        before = region.resolved.within(around.inside, after.spans)
+    async def _put(
+        self, region: Region, inside: AbstractSet[Key], after: Resolution, cause: bytes, settled: "_Settled"
+    ) -> None:
+        """Put what is now found about some identifiers in place of what was found before."""
+        await region.stand(inside, after.spans)
+        before = region.resolved.within(inside, after.spans)
         region.resolved.replace(before, after)
-        settled.waited |= around.inside & region.waiting
-        region.waiting -= around.inside
-        settled.add(before, after, around.inside, cause)
+        settled.waited |= inside & region.waiting
+        region.waiting -= inside
+        settled.add(before, after, inside, cause)
         for one in changes(before, after, region.versions, cause):
             key = one.identifier if isinstance(one, IdentifierMoved) else one.anchor
             settled.told.append(one)

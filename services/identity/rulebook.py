@@ -59,13 +59,20 @@ class Reading:
 
         The normal forms of its identifiers are added to `values`.
         """
+        said = self.said(recorded)
+        return self.seen(recorded, said, self.identifiers(said), values) if said is not None else None
+
+    def said(self, recorded: Recorded) -> Said | None:
+        """What an interaction's document says; None if it is no interaction, or was erased."""
         event = recorded.event
         payload = event.payload
-        if event.type != INTERACTION_RECORDED or not payload:
-            return None
-        said = read_said(payload)
+        return read_said(payload) if payload and event.type == INTERACTION_RECORDED else None
+
+    def seen(self, recorded: Recorded, said: Said, found: Iterable[Identified], values: dict[Key, str]) -> Sighting:
+        """An interaction of which the identifiers were found; see `sighting`."""
+        event = recorded.event
         named = []
-        for one in self.identifiers(said):
+        for one in found:
             named.append(Named(one.key, one.type.name, one.verified))
             values[one.key] = one.value
         at = event.occurred_at_micros

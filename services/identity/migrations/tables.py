@@ -4,12 +4,13 @@ evidence    identifiers, pairs, logins     a row for each anchor that it was fol
 decisions   decisions, subjects            registers, and what they are about
 rules       rules, rules_in_force, screened
 resolved    people, spans, refused         what stands now, compared with at the next change
-the work    resolvers, waiting             a lock for each tenant, and the slow lane
+the work    resolvers, waiting, journal    a lock for each tenant, and the slow lane
 """
 
 from typing import Any, Final
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -175,6 +176,7 @@ Table(
     _tenant(),
     Column("version", BigInteger, nullable=False),
     Column("decided_at", BigInteger, nullable=False),
+    Column("followed", Boolean, nullable=False, server_default=text("false")),
     postgresql_with={"fillfactor": "10"},
 )
 Table(
@@ -186,6 +188,16 @@ Table(
     Column("since", BigInteger, nullable=False),
     Column("oversized", Boolean, nullable=False),
     Index("waiting_by_age", "tenant", "oversized", "since"),
+)
+
+# What transactions did, by the resolver's version, while somebody who reads no tables any more wants to know.
+Table(
+    "journal",
+    metadata,
+    _tenant(),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("named", ARRAY(Uuid), nullable=False),
+    Column("settled", ARRAY(Uuid), nullable=False),
 )
 
 # Two people by the identifiers that found them, and what spoke for their being one when it was suggested.

@@ -94,15 +94,20 @@ class EvidenceRows:
     connection: Connection
     tenant: str
 
-    async def like(self, wanted: ByAnchor) -> ByAnchor:
-        """The rows that stand where others are to be added."""
-        identifiers = [(anchor, key) for anchor, evidence in wanted.items() for key in evidence.seen]
+    async def like(self, wanted: ByAnchor, known: ByAnchor) -> ByAnchor:
+        """The rows that stand where others are to be added, and those that are `known`, which need not be read."""
+        identifiers = [
+            (anchor, key)
+            for anchor, evidence in wanted.items()
+            for key in (evidence.seen.keys() - known[anchor].seen.keys() if anchor in known else evidence.seen)
+        ]
         pairs = [(anchor, *both) for anchor, evidence in wanted.items() for both in evidence.pairs]
         logins = [(anchor, *login) for anchor, evidence in wanted.items() for login in evidence.logins]
         return _by_anchor(
             await self._fetch(_OF_ANCHORS_IDENTIFIERS, identifiers),
             await self._fetch(_OF_ANCHORS_PAIRS, pairs),
             await self._fetch(_OF_ANCHORS_LOGINS, logins),
+            known,
         )
 
     async def whole(self, anchors: Collection[Anchor]) -> ByAnchor:
@@ -186,8 +191,8 @@ def _without(before: Evidence, after: Evidence) -> Evidence:
     )
 
 
-def _by_anchor(identifiers: Rows, pairs: Rows, logins: Rows) -> ByAnchor:
-    found = ByAnchor()
+def _by_anchor(identifiers: Rows, pairs: Rows, logins: Rows, known: ByAnchor | None = None) -> ByAnchor:
+    found = ByAnchor() if known is None else known
     for anchor, key, type_, recorded_at in identifiers:
         found.of(anchor).seen[key] = Seen(recorded_at, type_)
     for anchor, a, b, together in pairs:

@@ -8,6 +8,7 @@ from services.identity.domain.decisions import Decisions
 from services.identity.domain.evidence import Evidence, Key
 from services.identity.store.decisions import DecisionRows
 from services.identity.store.evidence import EvidenceRows
+from services.identity.store.journal import JournalRows
 from services.identity.store.resolved import Known, ResolvedRows
 from services.identity.store.rules import RulesRows
 from services.identity.store.waiting import WaitingRows
@@ -24,7 +25,7 @@ class Around(NamedTuple):
 class IdentityStore:
     """One tenant's tables on one connection; in a transaction if anything is to be changed."""
 
-    __slots__ = ("connection", "decisions", "evidence", "resolved", "rules", "tenant", "waiting")
+    __slots__ = ("connection", "decisions", "evidence", "journal", "resolved", "rules", "tenant", "waiting")
 
     def __init__(self, connection: Connection, tenant: str) -> None:
         self.connection = connection
@@ -34,6 +35,7 @@ class IdentityStore:
         self.rules = RulesRows(connection, tenant)
         self.resolved = ResolvedRows(connection, tenant)
         self.waiting = WaitingRows(connection, tenant)
+        self.journal = JournalRows(connection, tenant)
 
     async def around(self, keys: Collection[Key]) -> Around:
         """All pairs of some identifiers, their logins and those of the same sessions, and all decisions about anybody

@@ -10,7 +10,7 @@ from services.identity.domain.evidence import Key
 
 _LOCK: Final = """
     INSERT INTO resolvers AS row (tenant, version, decided_at) VALUES ($1, 1, 0)
-    ON CONFLICT (tenant) DO UPDATE SET version = row.version + 1"""
+    ON CONFLICT (tenant) DO UPDATE SET version = row.version + 1 RETURNING row.followed"""
 
 _MOMENT: Final = """
     UPDATE resolvers SET decided_at = greatest($2, decided_at + 1) WHERE tenant = $1 RETURNING decided_at"""
@@ -19,6 +19,11 @@ _WAIT: Final = """
     INSERT INTO waiting AS known (tenant, key, cause, since, oversized)
     SELECT $1, key, cause, $4, true FROM unnest($2::uuid[], $3::uuid[]) AS more(key, cause) ORDER BY key
     ON CONFLICT (tenant, key) DO UPDATE SET cause = excluded.cause, oversized = true"""
+
+_WAIT_AGAIN: Final = """
+    INSERT INTO waiting (tenant, key, cause, since, oversized)
+    SELECT $1, key, $3, $4, false FROM unnest($2::uuid[]) AS more(key) ORDER BY key
+    ON CONFLICT DO NOTHING"""
 
 _EVERYBODY_WAITS: Final = """
     INSERT INTO waiting (tenant, key, cause, since, oversized)
@@ -32,7 +37,10 @@ _NEXT: Final = """
 
 _DONE: Final = "DELETE FROM waiting WHERE tenant = $1 AND key = ANY($2::uuid[])"
 
-_TENANTS: Final = "SELECT DISTINCT tenant FROM waiting"
+# With large ones also those whose journal is open: whoever had it opened may have died.
+_TENANTS: Final = """
+    SELECT tenant FROM resolvers WHERE $1 AND followed OR EXISTS (
+        SELECT FROM waiting WHERE waiting.tenant = resolvers.tenant AND waiting.oversized = $1)"""
 
 _COUNT: Final = "SELECT count(*) FROM waiting WHERE tenant = $1"
 
@@ -44,13 +52,15 @@ class WaitingRows:
     connection: Connection
     tenant: str
 
-    async def lock(self) -> None:
-        """Make every other transaction that may change who is who wait until this one ends.
+    async def lock(self) -> bool:
+        """Make every other transaction that may change who is who wait until this one ends; answers whether what it
+        does is to be noted in the journal.
 
         Whatever decides is to be read after this: two that each added an edge, and read before the other had
         committed, would both miss that three identifiers became one person.
         """
-        await self.connection.execute(_LOCK, self.tenant)
+        followed: bool = await self.connection.fetchval(_LOCK, self.tenant)
+        return followed
 
     async def moment(self, now: Micros) -> Micros:
         """When a decision is taken that holds the lock: now, but later than all that were taken before."""
@@ -61,6 +71,11 @@ class WaitingRows:
         """Let identifiers wait whose neighbourhoods are too large; those that do already keep their place."""
         if causes:
             await self.connection.execute(_WAIT, self.tenant, list(causes), list(causes.values()), now)
+
+    async def put_again(self, keys: Collection[Key], cause: bytes, now: Micros) -> None:
+        """Let identifiers wait, as far as they don't already."""
+        if keys:
+            await self.connection.execute(_WAIT_AGAIN, self.tenant, list(keys), cause, now)
 
     async def put_everybody(self, cause: bytes, now: Micros) -> None:
         """Let every identifier wait that was seen or decided about."""
@@ -82,6 +97,6 @@ class WaitingRows:
         return waiting
 
 
-async def tenants_waiting(connection: Connection) -> list[str]:
-    """The tenants of which anybody waits."""
-    return [tenant for (tenant,) in await connection.fetch(_TENANTS)]
+async def tenants_waiting(connection: Connection, *, oversized: bool) -> list[str]:
+    """The tenants of which anybody waits with a large neighbourhood (or whose journal is open), or with another."""
+    return [tenant for (tenant,) in await connection.fetch(_TENANTS, oversized)]
