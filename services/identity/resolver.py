@@ -190,8 +190,7 @@ class Resolver:
                 found = resolve(around.case, around.inside, around.given)
                 await self._put(region, around.inside, found, cause, settled)
             rest -= around.inside
-        standing = region.resolved.all
-        await self._store.resolved.replace(settled.before, settled.after, standing, settled.versions)
+        await self._write(region, settled)
         await self._store.waiting.done(settled.done & settled.waited)
         await self._store.waiting.put(oversized, self._now)
         if self._followed:
@@ -216,6 +215,9 @@ class Resolver:
         for key in before.marks.keys() | after.marks.keys():
             if before.marks.get(key) != after.marks.get(key):
                 settled.versions.setdefault(key, region.versions.get(key, 0))
+
+    async def _write(self, region: Region, settled: "_Settled") -> None:
+        await self._store.resolved.replace(settled.before, settled.after, region.resolved.all, settled.versions)
 
 
 class _Settled:
