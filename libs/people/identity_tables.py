@@ -1,6 +1,6 @@
-"""The tables of the identity map, for the migrations of every service that keeps it."""
+"""The tables of what the identity log says, for the migrations of every service that follows it."""
 
-from sqlalchemy import ARRAY, BigInteger, Column, Index, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy import ARRAY, BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid
 
 
 def identity_tables(metadata: MetaData) -> None:
@@ -24,4 +24,11 @@ def identity_tables(metadata: MetaData) -> None:
         Column("kind", Text),
         Column("times", ARRAY(BigInteger)),
         Column("version", BigInteger, nullable=False),
+    )
+    Table(
+        "identifier_rules",
+        metadata,
+        Column("tenant", Text, primary_key=True),
+        Column("version", Integer, primary_key=True, autoincrement=False),
+        Column("document", Text, nullable=False),
     )

@@ -42,8 +42,11 @@ from libs.eventlog.snapshots import KeyOfTenant
 from libs.eventlog.upkeep import Upkeep
 from libs.eventlog.versions import PostgresVersions, VersionedProjection
 from libs.eventlog.watch import Watch
+from libs.people.following import MAP, Following, folding
 from libs.people.identity_events import LOG as IDENTITY
+from libs.people.placing import Placing
 from libs.people.postgres_identity_map import PostgresIdentityMap
+from libs.people.rulebook import Rulebook
 from libs.rpc.client import channel
 from libs.rpc.credentials import DevelopmentCredential
 from libs.rpc.server import serve
@@ -57,7 +60,6 @@ from libs.telemetry.traces import Traces
 from services.profile.api import HAND_VALIDATED, profile_services
 from services.profile.clocks import TenantClocks
 from services.profile.domain.portrait import Portrait
-from services.profile.following import MAP, Following, folding
 from services.profile.handlers import Collecting, Mending, Retracting
 from services.profile.migrations import SCRIPTS
 from services.profile.projections import PORTRAITS, portraits
@@ -67,11 +69,9 @@ from services.profile.queries.names import People
 from services.profile.queries.portraits import Portraits
 from services.profile.queries.watching import Regrouping, Watching
 from services.profile.rebuilding import LOG, reader_of, rebuild, run_named, worker
-from services.profile.rulebook import Rulebook
 from services.profile.schemas import Schemas
 from services.profile.settings import ProfileSettings
 from services.profile.spans.keeper import SpanKeeper
-from services.profile.spans.placing import Placing
 from services.profile.spans.reader import SpanReader
 from services.profile.spans.store import SpanStore
 

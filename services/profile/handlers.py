@@ -16,6 +16,7 @@ from libs.eventlog.event import Appended, Envelope, NewEvent, uuid7
 from libs.eventlog.living import LivingProjection
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.retraction import retraction
+from libs.people.rulebook import Rulebook
 from libs.people.said import INTERACTION_RECORDED
 from libs.runtime.clock import SECOND, Clock
 from libs.runtime.errors import InvalidArgument, NotFound
@@ -27,7 +28,6 @@ from services.profile.domain.incoming import Intake, anchored, no_usable_identif
 from services.profile.domain.portrait import Portrait
 from services.profile.domain.rejection import Rejected
 from services.profile.quarantine import Quarantined, QuarantineStore, quarantine_id
-from services.profile.rulebook import Rulebook
 from services.profile.schemas import Schemas
 
 RETRACT_AT_ONCE: Final = 1_000

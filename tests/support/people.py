@@ -27,7 +27,9 @@ from libs.people.identity_events import CutMade, Move, News
 from libs.people.identity_map import IdentityMap
 from libs.people.keys import Keyring
 from libs.people.person import Member, Name
+from libs.people.placing import Placing
 from libs.people.postgres_identity_map import PostgresIdentityMap
+from libs.people.rulebook import Rulebook
 from libs.people.said import INTERACTION_RECORDED
 from libs.people.spans import WHOLE
 from libs.runtime.clock import ManualClock
@@ -38,10 +40,8 @@ from services.profile.projections import PORTRAITS, portraits
 from services.profile.queries.moments import NOW, Moment, Reaching
 from services.profile.queries.portraits import Portraits, Seen
 from services.profile.rebuilding import reader_of
-from services.profile.rulebook import Rulebook
 from services.profile.schemas import Schemas
 from services.profile.spans.keeper import SpanKeeper
-from services.profile.spans.placing import Placing
 from services.profile.spans.reader import SpanReader
 from services.profile.spans.store import SpanStore
 from tests.support.logs import NOON, PARTITIONS

@@ -57,14 +57,6 @@ Table(
 )
 
 Table(
-    "identifier_rules",
-    metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("document", Text, nullable=False),
-)
-
-Table(
     "schemas",
     metadata,
     Column("tenant", Text, primary_key=True),

@@ -11,9 +11,9 @@ from libs.eventlog.log import KeyReader
 from libs.eventlog.projection import Folded, LazyProjection, fold, needs_refold, refold
 from libs.eventlog.snapshots import KeyOfTenant
 from libs.people.person import Member
+from libs.people.placing import Placing
 from libs.people.spans import Span
 from services.profile.domain.portrait import Portrait
-from services.profile.spans.placing import Placing
 from services.profile.spans.store import Kept, SpanStore
 
 LONG_TAIL: Final = 16

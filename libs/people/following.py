@@ -19,8 +19,8 @@ from libs.eventlog.verdict import DONE, Verdict
 from libs.people.identity_events import LOG as IDENTITY
 from libs.people.identity_events import news_in, rules_in
 from libs.people.postgres_identity_map import PostgresIdentityMap
+from libs.people.rulebook import Rulebook
 from libs.runtime.clock import Clock
-from services.profile.rulebook import Rulebook
 
 MAP: Final = "identity_map"
 

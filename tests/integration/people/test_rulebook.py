@@ -8,10 +8,10 @@ import pytest
 
 from libs.people.identifiers import DEFAULT_RULES, Claimed
 from libs.people.identity_events import RulesMade
+from libs.people.rulebook import Rulebook
 from libs.runtime.errors import InvalidArgument, NotFound
 from libs.runtime.tenants import SHIPPED, Tenants
 from libs.telemetry.metrics import Metrics
-from services.profile.rulebook import Rulebook
 from tests.support.logs import Database, running
 from tests.support.transport import eventually
 

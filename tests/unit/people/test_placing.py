@@ -10,10 +10,10 @@ from libs.eventlog.event import Envelope, Recorded
 from libs.people.anchor import Anchoring
 from libs.people.identifiers import Claimed
 from libs.people.keys import Keyring
+from libs.people.placing import Placing
 from libs.people.rules_document import read_rules
 from libs.people.said import INTERACTION_RECORDED
 from libs.people.spans import WHOLE, ByIdentifier, BySession, beside, in_session
-from services.profile.spans.placing import Placing
 
 KEYRING = Keyring(b"secret")
 SHOP = "  outlet_id: {kind: outlet, strength: strong, form: exact}\n  phone: {strength: contact, form: phone}\n"
