@@ -1,9 +1,11 @@
 """What rules would change, asked of a process of its own: to resolve everybody twice takes a tenant's whole memory."""
 
 import asyncio
-import contextlib
+import subprocess
 import sys
 from dataclasses import dataclass, field
+from subprocess import PIPE
+from typing import Final
 
 import msgspec
 
@@ -12,6 +14,8 @@ from libs.people.rules_document import written
 from libs.runtime.errors import Unavailable
 from services.identity.domain.plan import Plan
 from services.identity.queries.comparing import Question
+
+_COMPARING: Final = (sys.executable, "-m", "services.identity.queries.comparing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +33,13 @@ class Previewing:
         before, after = ((written(one), one.version) for one in (now, then))
         question = Question(self.database_url, tenant, region, before, after, sample)
         async with self._one_at_a_time:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "services.identity.queries.comparing"),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-            )
+            # In threads, for the event loop has been seen to close the pipe of a process that it had just begun.
+            process = await asyncio.to_thread(subprocess.Popen, _COMPARING, stdin=PIPE, stdout=PIPE)
             try:
-                answer, _ = await process.communicate(msgspec.json.encode(question))
+                answer, _ = await asyncio.to_thread(process.communicate, msgspec.json.encode(question))
             finally:  # whoever asked may have left
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+                process.kill()
+                await asyncio.to_thread(process.wait)
         if process.returncode:
             raise Unavailable("preview", f"the process that compares ended with {process.returncode}")
         return msgspec.json.decode(answer, type=Plan)
