@@ -66,7 +66,7 @@ manifests: setup ## k8s: strict schemas and what they miss
 lock: ## pin the dependencies of pyproject.toml anew (needs uv)
 	@$(COMPILE) --extra demo --extra bench --extra dev pyproject.toml --output-file requirements.lock
 	@$(COMPILE) --extra linking --extra quality pyproject.toml --output-file tests/quality/requirements.lock
-	@$(COMPILE) --constraint requirements.lock pyproject.toml --output-file k8s/requirements.lock
+	@$(COMPILE) --constraint requirements.lock --extra linking pyproject.toml --output-file k8s/requirements.lock
 clean: ## remove what was made here: data, caches, .venv
 	@[ ! -x $(BIN)/portrait ] || $(BIN)/portrait down
 	@rm -rf .data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .venv .venv-quality

@@ -10,7 +10,7 @@ from portrait.identity.v1 import person_pb2, rules_pb2
 from portrait.identity.v1.identities_service_pb2_grpc import IdentitiesStub
 from rich.syntax import Syntax
 
-from libs.cli import who
+from libs.cli import suggestions, who
 from libs.cli.asking import sure
 from libs.cli.calling import Calling
 from libs.cli.commands import Commands
@@ -22,6 +22,7 @@ from libs.cli.texts import many, moment_said
 COMMANDS = Commands("Who is who: whom an identifier names, why, and decisions about it.", "identity")
 RULES = Commands("The rules by which identifiers join people.", "identity")
 COMMANDS.app.add_typer(RULES.app, name="rules")
+COMMANDS.app.add_typer(suggestions.COMMANDS.app)
 
 MOST_ROUNDS: Final = 5
 

@@ -97,7 +97,7 @@ def change(one: pb.WatchChangesResponse) -> str:
             return f"[bold]split[/]   {one.split.before} → {' + '.join(one.split.after)}"
         case "cut":
             cut = one.cut
-            return f"[bold]cut[/]     {escape(_named(cut.identifier))}: {escape(cut.reason) or 'whole again'}"
+            return f"[bold]cut[/]     {escape(named(cut.identifier))}: {escape(cut.reason) or 'whole again'}"
         case _:
             return ""
 
@@ -141,7 +141,7 @@ def edges(title: str, those: Sequence[person_pb2.Edge], zone: tzinfo) -> Table:
         first = moment(edge.first_seen_at, zone)[:10]
         events = "\n".join(_short(event.hex()) for event in edge.event_ids)
         shown.add_row(
-            escape(_named(edge.one)), escape(_named(edge.other)), escape(edge.reason), first, f"[dim]{events}[/]"
+            escape(named(edge.one)), escape(named(edge.other)), escape(edge.reason), first, f"[dim]{events}[/]"
         )
     return shown
 
@@ -158,7 +158,8 @@ def _remarks(answer: pb.Resolution) -> Iterator[str]:
         yield "its history is in parts"
 
 
-def _named(identifier: person_pb2.KnownIdentifier) -> str:
+def named(identifier: person_pb2.KnownIdentifier) -> str:
+    """An identifier in a sentence."""
     return f"{identifier.type} {_value(identifier)}"
 
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,10 @@ PATIENCE = 1.0  # seconds; a passing reader of the lock is not an owner
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """One part of a running stack; `address` is a DSN, URL or gRPC target."""
+    """One part of a running stack; `address` is a DSN, URL or gRPC target.
+
+    `environment` is what a service was given over that of the stack, for programs of its own that run beside it.
+    """
 
     name: str
     state: State
@@ -31,6 +34,7 @@ class Running:
     log: str
     metrics_port: int | None = None
     detail: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

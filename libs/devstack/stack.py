@@ -140,11 +140,10 @@ class Stack:
         for setting, called in _CALLED.get(service, {}).items():
             if called in self._names:
                 settings[setting] = self._target(called)
-        environment = {f"PORTRAIT_{service.upper()}_{setting}": value for setting, value in settings.items()}
-        replica = Service(
-            name, f"{self._package}.{service}", port, {**environment, **self._overrides}, self._folder.log(name)
-        )
-        self._introduce(name, replica.target, metrics_port)
+        own = {f"PORTRAIT_{service.upper()}_{setting}": value for setting, value in settings.items()}
+        environment = {**own, **self._overrides}
+        replica = Service(name, f"{self._package}.{service}", port, environment, self._folder.log(name))
+        self._introduce(name, replica.target, metrics_port, environment)
         return replica
 
     def _port(self, name: str, offset: int = 0) -> int:
@@ -152,8 +151,17 @@ class Stack:
             return DEFAULT_PORTS[name] + offset
         return free_port()
 
-    def _introduce(self, name: str, address: str, metrics_port: int | None = None) -> None:
-        self._running[name] = Running(name, "stopped", None, 0, address, str(self._folder.log(name)), metrics_port)
+    def _introduce(
+        self,
+        name: str,
+        address: str,
+        metrics_port: int | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        log = str(self._folder.log(name))
+        self._running[name] = Running(
+            name, "stopped", None, 0, address, log, metrics_port, environment=dict(environment)
+        )
 
     def _changed(self, now: Condition) -> None:
         self._running[now.name] = dataclasses.replace(

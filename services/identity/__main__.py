@@ -1,4 +1,4 @@
-"""The identity service: `python -m services.identity [serve | migrate | suggest [--plain] | --help]`."""
+"""The identity service: `python -m services.identity [serve | migrate | suggest [--plain] [TENANT…] | --help]`."""
 
 import asyncio
 import sys
@@ -149,10 +149,12 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         case [] | ["serve"]:
             return run(lambda life: live(life, settings))
-        case ["suggest", *how] if how in ([], ["--plain"]):
-            return finish(suggest_everywhere(settings, plain=bool(how)))
+        case ["suggest", "--plain", *tenants]:
+            return finish(suggest_everywhere(settings, tenants, plain=True))
+        case ["suggest", *tenants]:
+            return finish(suggest_everywhere(settings, tenants, plain=False))
         case _:
-            told = "there are serve (the default), migrate, suggest [--plain] and --help"
+            told = "there are serve (the default), migrate, suggest [--plain] [TENANT…] and --help"
             sys.stderr.write(f"unknown: {' '.join(arguments)}; {told}\n")
             return 2
 

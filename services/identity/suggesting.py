@@ -1,6 +1,7 @@
 """The batch that compares a tenant's people: reads their traits from profile, and keeps what it suggests of them."""
 
 import asyncio
+import json
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
@@ -19,13 +20,13 @@ from libs.people.identifiers import IdentifierRules
 from libs.rpc.client import channel, details_of, metadata_for
 from libs.runtime.clock import Clock, SystemClock
 from libs.runtime.errors import PortraitError
-from libs.runtime.tenants import Tenants
+from libs.runtime.tenants import Tenants, TenantsInvalid
 from services.identity.domain.naming import PersonId
 from services.identity.linking.candidate import Candidate, candidate
 from services.identity.linking.linker import Linker
 from services.identity.linking.plain import PlainLinker
 from services.identity.linking.splink_linker import SplinkLinker
-from services.identity.linking.suggesting import Suggestion, suggest
+from services.identity.linking.suggesting import ACCEPTABLE_FROM, Suggestion, suggest
 from services.identity.rulebook import Rulebook
 from services.identity.settings import IdentitySettings
 from services.identity.store.suggestions import Someone, SuggestionRows
@@ -114,26 +115,35 @@ def _too_many(rules: IdentifierRules, one: Someone, other: Someone) -> bool:
     return any(counts[name] > limit.at_most for name, limit in limits.items() if limit.within is None)
 
 
-async def suggest_everywhere(settings: IdentitySettings, *, plain: bool) -> None:
-    """Suggest for each tenant in turn, and tell how many."""
+async def suggest_everywhere(settings: IdentitySettings, names: Sequence[str], *, plain: bool) -> None:
+    """Suggest for the tenants named, or for each, in turn; tells how many as a JSON object a line."""
+    tenants = Tenants.load(settings.tenants_file)
+    chosen = [tenants.get(name) for name in names] or list(tenants)
     linker: Linker = PlainLinker() if plain else SplinkLinker()
     async with AsyncExitStack() as open_:
         pool = await open_.enter_async_context(open_pool(settings.database_url, size=2))
         profile = await open_.enter_async_context(channel(settings.source))
-        tenants = Tenants.load(settings.tenants_file)
         suggesting = Suggesting(pool, Rulebook(tenants), ProfilePortraits(profile), linker, SystemClock())
-        for tenant in tenants:
+        for tenant in chosen:
             found = await suggesting.suggest(tenant.id)
-            warned = sum(bool(one.warnings) for one in found)
-            sys.stdout.write(f"{tenant.id}: {len(found):,} suggestions, {warned:,} of them with a warning\n")
+            told = {
+                "tenant": tenant.id,
+                "suggestions": len(found),
+                "acceptable": sum(one.score >= ACCEPTABLE_FROM and not one.warnings for one in found),
+                "warned": sum(bool(one.warnings) for one in found),
+            }
+            sys.stdout.write(json.dumps(told) + "\n")
+            sys.stdout.flush()  # each as it is done, also to a pipe: the next one may take long
 
 
 def finish(working: Coroutine[Any, Any, None]) -> int:
     """Run to the end; the exit status, with one line of what went wrong."""
     try:
         asyncio.run(working)
-    except PortraitError as error:
+    except (PortraitError, TenantsInvalid) as error:
         sys.stderr.write(f"{error}\n")
+    except (OSError, asyncpg.PostgresError) as error:
+        sys.stderr.write(f"the database did not answer: {error}\n")
     except grpc.aio.AioRpcError as error:
         sys.stderr.write(f"the profile service did not answer: {details_of(error).message}\n")
     else:

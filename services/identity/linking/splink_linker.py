@@ -53,7 +53,10 @@ class SplinkLinker:
         try:
             import splink  # noqa: F401, PLC0415  # the extra may be missing
         except ImportError as missing:
-            told = "comparing people needs the extra: pip install 'portrait[linking]', or choose --linker plain"
+            told = (
+                "comparing people needs the extra: pip install 'portrait[linking]'; "
+                "without it, --plain compares what is spelled alike"
+            )
             raise FailedPrecondition("LINKING_NOT_INSTALLED", told) from missing
 
     def compare(self, people: Sequence[Candidate]) -> Iterator[Compared]:

@@ -39,7 +39,8 @@ class Overlay:
     @property
     def pods(self) -> list[Manifest]:
         """The pod templates, each with `metadata` and `spec`."""
-        return [owner["spec"]["template"] for owner in self.of_kind("Deployment", "StatefulSet", "Job")]
+        jobs = [owner["spec"]["jobTemplate"] for owner in self.of_kind("CronJob")]
+        return [owner["spec"]["template"] for owner in (*self.of_kind("Deployment", "StatefulSet", "Job"), *jobs)]
 
     @property
     def containers(self) -> list[Manifest]:
@@ -171,6 +172,23 @@ def test_every_setting_is_one_that_the_service_has(overlay: Overlay, monkeypatch
         module = importlib.import_module(f"{container['args'][0]}.settings")
         (kind,) = (kind for kind in vars(module).values() if is_settings(kind) and kind.__module__ == module.__name__)
         read_settings(kind)
+
+
+def test_whoever_is_told_of_a_tenants_document_has_it(overlay: Overlay) -> None:
+    configured = {config["metadata"]["name"]: config["data"] for config in overlay.of_kind("ConfigMap")}
+    for container in overlay.containers:
+        told = [configured[one["configMapRef"]["name"]] for one in container.get("envFrom", [])]
+        files = {value for data in told for name, value in data.items() if name.endswith("_TENANTS_FILE")}
+        if "migrate" not in container["args"]:  # which is about tables only
+            assert files <= {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+def test_what_runs_now_and_then_never_runs_twice_at_once_and_ends(overlay: Overlay) -> None:
+    jobs = [owner["spec"] for owner in overlay.of_kind("CronJob")]
+    assert jobs
+    for job in jobs:
+        assert job["concurrencyPolicy"] == "Forbid"
+        assert job["jobTemplate"]["spec"]["activeDeadlineSeconds"] > 0
 
 
 def test_passwords_are_only_referred_to(overlay: Overlay) -> None:
