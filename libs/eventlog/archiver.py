@@ -63,7 +63,8 @@ class Archiver:
     """Archives the oldest range once it is `days` old and folded by every projection, then the next.
 
     A step is one transaction that holds the archives' lock, so of several replicas one works and a crash leaves at most
-    a file that nobody knows of. `projections` are those whose horizons must exist; others count where they do.
+    a file that nobody knows of. `projections` are those whose horizons must exist; others count where they do. None: no
+    projection folds this log lazily, so a range waits for nobody.
     """
 
     log: str
@@ -72,7 +73,7 @@ class Archiver:
     clock: Clock
     metrics: Metrics
     days: int
-    projections: Sequence[str] = ()
+    projections: Sequence[str] | None = ()
 
     async def run(self) -> None:
         """Archive what becomes due, until cancelled; a database or place that is away only delays it."""
@@ -103,7 +104,7 @@ class Archiver:
             return False
         if not await connection.fetchval("SELECT count(*) FROM log_archives WHERE start_at = $1", oldest["start_at"]):
             await self._seal(connection, oldest)
-        if await connection.fetch(_HELD_UP, oldest["start_at"], sorted(self.projections)):
+        if await self._is_held_up(connection, oldest):
             return False
         unwritten = await connection.fetchrow(_UNWRITTEN, oldest["start_at"])
         if unwritten is not None:
@@ -111,6 +112,11 @@ class Archiver:
         else:
             await self._replace(connection, oldest)
         return True
+
+    async def _is_held_up(self, connection: Connection, oldest: asyncpg.Record) -> bool:
+        if self.projections is None:
+            return False
+        return bool(await connection.fetch(_HELD_UP, oldest["start_at"], sorted(self.projections)))
 
     async def _seal(self, connection: Connection, oldest: asyncpg.Record) -> None:
         """From here on nothing is recorded in the range, even by a replica whose clock is behind."""

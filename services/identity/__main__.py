@@ -7,6 +7,8 @@ from functools import partial
 
 import asyncpg
 
+from libs.eventlog.archive import Archive
+from libs.eventlog.archiver import Archiver
 from libs.eventlog.checkpoint import PostgresCheckpoints, PostgresSavedPositions, consumed
 from libs.eventlog.consumer import Consumer
 from libs.eventlog.database import Connection, open_pool
@@ -74,7 +76,9 @@ async def live(life: Lifecycle, settings: IdentitySettings) -> None:
     pool = await life.start(open_pool(settings.database_url, size=settings.database_connections, scans=False))
     ranges = Ranges(pool, settings.range_events)
     await ranges.cover(clock.now())
-    log = PostgresLog(LOG, settings.partitions, pool, clock, ranges)
+    archive = Archive(pool, settings.archive)
+    await archive.check()
+    log = PostgresLog(LOG, settings.partitions, pool, clock, ranges, archive)
     broker = await life.start(Broker(settings.nats_url, name="identity"))
     source = GrpcLogSource(await life.start(channel(settings.source)), INTERACTIONS)
     leases = [
@@ -117,6 +121,10 @@ async def live(life: Lifecycle, settings: IdentitySettings) -> None:
     life.background("relay", relay.run())
     life.background("silence", end_silent_appends(pool))
     life.background("upkeep", Upkeep(pool, ranges, clock, settings.message_id_days, metrics).run())
+    if settings.archive is not None:
+        # What is read of the log by key is archived or not; nothing here folds it.
+        archiver = Archiver(LOG, pool, archive, clock, metrics, settings.archive_days, projections=None)
+        life.background("archiver", archiver.run())
     server = await life.start(
         serve(
             [

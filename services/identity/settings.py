@@ -21,6 +21,11 @@ class IdentitySettings(ServiceSettings):
     range_events: int = Field(
         default=5_000_000, ge=1_000, description="events that one range of the identity log should hold"
     )
+    archive: str | None = Field(
+        default=None,
+        description="folder or URL (s3://bucket/path) that old ranges of the log move to; unset: they stay",
+    )
+    archive_days: int = Field(default=90, ge=1, description="days after which a range of the log moves to the archive")
     message_id_days: int = Field(default=7, ge=1, description="days for which a repeated request_id counts once")
     largest_neighbourhood: int = Field(
         default=5_000,

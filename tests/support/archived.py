@@ -17,6 +17,7 @@ from libs.runtime.clock import SECOND, ManualClock
 from libs.telemetry.metrics import Metrics
 from tests.support.logs import NOON, PARTITIONS, Database, Store, added, key_of, partition_mates, retracted
 from tests.support.tally import POISON, TALLY
+from tests.support.transport import eventually
 
 MINUTE: Final = 60 * SECOND
 
@@ -37,6 +38,21 @@ _TAKE = """
     WITH gone AS (
         DELETE FROM log WHERE partition = $1 AND position <= $2 RETURNING position, recorded_at, tenant, key, event)
     SELECT * FROM gone ORDER BY tenant COLLATE "C", key, position"""
+
+
+async def archive_everything(
+    pool: asyncpg.Pool, log: str, folder: Path, projections: Sequence[str] | None = None
+) -> None:
+    """Archive what a running service has recorded so far, as soon as its projections have folded it."""
+    clock = ManualClock(await pool.fetchval("SELECT max(end_at) FROM log_ranges"))
+    await Ranges(pool).cover(clock.now())
+    archiver = Archiver(log, pool, Archive(pool, str(folder)), clock, Metrics(), 0, projections)
+
+    async def done() -> bool:
+        await archiver.step()
+        return not await pool.fetchval("SELECT EXISTS (SELECT FROM log)")
+
+    await eventually(done, within=90)
 
 
 class HalfArchivedLog(PostgresLog):

@@ -15,14 +15,13 @@ from portrait.profile.v1 import collector_service_pb2 as collector_pb
 from libs.devstack.errors import StartFailed
 from libs.devstack.stack import Stack
 from libs.eventlog.archive import Archive
-from libs.eventlog.archiver import Archiver
 from libs.eventlog.blanking import Blanking
 from libs.eventlog.database import open_pool
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.ranges import Ranges
 from libs.rpc.client import channel
 from libs.runtime.clock import ManualClock
-from libs.telemetry.metrics import Metrics
+from tests.support.archived import archive_everything
 from tests.support.profile import PARTITIONS, SMALL, Client, fresh, moment, refused, replica, tracked
 from tests.support.transport import eventually
 
@@ -51,16 +50,7 @@ class Archived:
 
     async def age(self) -> None:
         """Archive everything recorded so far, as soon as the service has folded it."""
-        clock = ManualClock(await self.pool.fetchval("SELECT max(end_at) FROM log_ranges"))
-        await Ranges(self.pool).cover(clock.now())
-        archive = Archive(self.pool, str(self.folder))
-        archiver = Archiver("interactions", self.pool, archive, clock, Metrics(), 0, ["portraits"])
-
-        async def done() -> bool:
-            await archiver.step()
-            return not await self.pool.fetchval("SELECT EXISTS (SELECT FROM log)")
-
-        await eventually(done, within=90)
+        await archive_everything(self.pool, "interactions", self.folder, ["portraits"])
 
     async def said(self) -> dict[str, Any]:
         """What the service says of everybody."""
