@@ -45,7 +45,7 @@ class Archived:
         return Speaking(rpc.IdentitiesStub(self.identity), "demo")
 
     @property
-    def pair(self) -> dict[str, Identifier]:
+    def pair(self) -> dict[str, Any]:
         """The two that are linked by hand."""
         return {
             "one": Identifier(type="user_id", value=self.user),
