@@ -117,7 +117,7 @@ async def test_people_reasons_and_the_past_are_the_same_from_archives(archived: 
 
 async def test_a_decision_that_is_archived_is_known_as_it_stood(archived: Archived) -> None:
     await archived.age()
-    (decided_at,) = await archived.pool.fetchrow("SELECT recorded_at FROM decisions WHERE tenant = 'demo'")
+    decided_at = await archived.pool.fetchval("SELECT recorded_at FROM decisions WHERE tenant = 'demo'")
     await archived.stub.Unlink(pb.UnlinkRequest(**archived.pair))
     await archived.age()
     then = moment("1970-01-01T00:00:00Z")
