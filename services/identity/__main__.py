@@ -101,7 +101,7 @@ async def live(life: Lifecycle, settings: IdentitySettings) -> None:
         rulebook,
         people,
         Explaining(people),
-        Previewing(settings.database_url),
+        Previewing(settings.database_url, settings.preview_memory_mb << 20),
         deciding,
         source,
         log,

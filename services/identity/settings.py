@@ -32,4 +32,9 @@ class IdentitySettings(ServiceSettings):
         ge=2,
         description="identifiers that are resolved together in passing; more wait for the slow lane",
     )
+    preview_memory_mb: int = Field(
+        default=4_000,
+        ge=64,
+        description="memory that saying what other rules would change may take; a million identifiers want 1,500 MB",
+    )
     database_connections: int = Field(default=8, ge=4, description="connections to the database at the most")

@@ -8,7 +8,9 @@ from portrait.identity.v1 import identities_service_pb2 as pb
 from portrait.identity.v1 import rules_pb2
 
 from libs.people.identifiers import DEFAULT_RULES
-from libs.people.rules_document import written
+from libs.people.rules_document import read_rules, written
+from libs.runtime.errors import FailedPrecondition
+from services.identity.queries.previewing import Previewing
 from tests.support.identity import seen
 from tests.support.identity_service import Asked, values
 from tests.support.profile import refused
@@ -68,6 +70,16 @@ async def test_a_preview_tells_who_would_be_joined(asked: Asked) -> None:
     assert (plan.merged, plan.split) == (1, 0)
     assert plan.sample[0].reason == "no longer holds: one person may have at most 1 user_id"
     assert len(plan.sample[0].before) == 2
+
+
+async def test_a_preview_that_takes_too_much_memory_is_refused_and_says_what_to_raise(
+    asked: Asked, identity_dsn: str
+) -> None:
+    await asked.saw(seen("u1", "d1"))
+    shipped, stricter = DEFAULT_RULES, read_rules(document(device_id={"people": 2}), 1)
+    with pytest.raises(FailedPrecondition, match="PREVIEW_MEMORY_MB") as refusal:
+        await Previewing(identity_dsn, 1 << 20).plan(asked.world.tenant.id, "CN", shipped, stricter, 1)
+    assert refusal.value.reason == "PREVIEW_TOO_LARGE"
 
 
 async def test_published_rules_hold_for_what_was_seen_before(asked: Asked) -> None:

@@ -183,6 +183,12 @@ def test_whoever_is_told_of_a_tenants_document_has_it(overlay: Overlay) -> None:
             assert files <= {mount["mountPath"] for mount in container["volumeMounts"]}
 
 
+def test_a_preview_of_rules_fits_into_the_container_beside_the_service(overlay: Overlay) -> None:
+    settings = {key: value for config in overlay.of_kind("ConfigMap") for key, value in config["data"].items()}
+    (limit,) = (one["resources"]["limits"]["memory"] for one in overlay.containers if one["name"] == "identity")
+    assert int(settings["PORTRAIT_IDENTITY_PREVIEW_MEMORY_MB"]) + 500 <= int(limit.removesuffix("Gi")) * 1024
+
+
 def test_what_runs_now_and_then_never_runs_twice_at_once_and_ends(overlay: Overlay) -> None:
     jobs = [owner["spec"] for owner in overlay.of_kind("CronJob")]
     assert jobs
