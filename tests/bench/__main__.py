@@ -6,7 +6,7 @@ from typing import Final
 
 import uvloop
 
-from tests.bench import append, archive, identity, machine, rebuild, service
+from tests.bench import append, archive, identity, machine, people, rebuild, service
 from tests.bench.shop import Shop, open_shop
 
 ALONE: Final[Mapping[str, Callable[[], Awaitable[None]]]] = {
@@ -22,6 +22,11 @@ IN_SHOP: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
     "profile_read": service.profile_read,
     "collect_to_portrait": service.collect_to_portrait,
 }
+WHO_IS_WHO: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
+    "batch_resolve": people.batch_resolve,
+    "collect_to_people": people.collect_to_people,
+}
+"""In a shop with an identity service, which costs the others."""
 
 
 async def bench(names: Sequence[str]) -> None:
@@ -30,16 +35,17 @@ async def bench(names: Sequence[str]) -> None:
     for name in names:
         if name in ALONE:
             await ALONE[name]()
-    in_shop = [name for name in names if name in IN_SHOP]
-    if in_shop:
-        async with open_shop() as shop:
-            for name in in_shop:
-                await IN_SHOP[name](shop)
+    for benches in (IN_SHOP, WHO_IS_WHO):
+        wanted = [name for name in names if name in benches]
+        if wanted:
+            async with open_shop(who_is_who=benches is WHO_IS_WHO) as shop:
+                for name in wanted:
+                    await benches[name](shop)
 
 
 def main(names: Sequence[str]) -> int:
     """The exit status: 0 whether or not targets are met, 2 for a name that is none."""
-    known = [*ALONE, *IN_SHOP]
+    known = [*ALONE, *IN_SHOP, *WHO_IS_WHO]
     for name in names:
         if name not in known:
             sys.stderr.write(f"no benchmark {name!r}; there are {', '.join(known)}\n")

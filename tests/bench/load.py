@@ -37,9 +37,9 @@ class Template:
     between: bytes
     after: bytes
 
-    def document(self, message_id: bytes, person: int) -> bytes:
-        """The document of one message; `message_id` is a UUID as text."""
-        return b"".join((self.before, message_id, self.between, b"%07d" % person, self.after))
+    def document(self, message_id: bytes, person: int, beside: bytes = b"") -> bytes:
+        """The document of one message; `message_id` is a UUID as text, `beside` what follows the member number."""
+        return b"".join((self.before, message_id, self.between, b"%07d" % person, beside, self.after))
 
 
 def templates(chance: random.Random, occurred_at: Sequence[str], count: int = 4096) -> list[Template]:

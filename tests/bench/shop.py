@@ -13,6 +13,7 @@ import psutil
 from libs.devstack.stack import Stack
 from libs.eventlog.database import open_pool
 from libs.eventlog.ranges import Ranges
+from tests.bench.known import acquaint
 from tests.bench.preload import preload
 from tests.bench.report import work
 
@@ -26,7 +27,7 @@ POSTGRES: Final = {"shared_buffers": "2GB"}
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A running stack whose profile service knows `people` people."""
+    """A running stack that knows `people` people."""
 
     stack: Stack
     people: int
@@ -37,7 +38,11 @@ class Shop:
 
     @property
     def database(self) -> str:
-        return self.stack.postgres.dsn("profile", "profile")
+        return self.database_of("profile")
+
+    def database_of(self, service: str) -> str:
+        """Where a service keeps what it has."""
+        return self.stack.postgres.dsn(service, service)
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far by program, children included; the load generator is none of them."""
@@ -54,20 +59,24 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop(people: int = PEOPLE) -> AsyncIterator[Shop]:
-    """Start everything, preload it, and go on as after a restart."""
-    async with Stack(services=("profile",), postgres_settings=POSTGRES) as stack:
+async def open_shop(people: int = PEOPLE, *, who_is_who: bool = False) -> AsyncIterator[Shop]:
+    """Start everything, preload it, and go on as after a restart; `who_is_who` is for the identity service, too."""
+    services = ("profile", "identity") if who_is_who else ("profile",)
+    async with Stack(services=services, postgres_settings=POSTGRES) as stack:
         shop = Shop(stack, people)
-        service = stack.services["profile"]
-        await service.stop()
+        for service in stack.services.values():
+            await service.stop()
         async with open_pool(shop.database, size=1) as pool:
             await Ranges(pool).cover(time.time_ns() // 1000)
         began = time.perf_counter()
         events = await preload(shop.database, people=people, partitions=PARTITIONS)
+        if who_is_who:
+            await acquaint(shop.database_of("identity"), people, shop.database)
         work("preload", people=people, interactions=events, seconds=round(time.perf_counter() - began))
         async with open_pool(stack.postgres.dsn("profile"), size=1) as pool:
             await pool.execute("CHECKPOINT", timeout=600)
-        await service.start()
+        for service in stack.services.values():
+            await service.start()
         await _settled(shop)
         yield shop
 
