@@ -49,7 +49,8 @@ async def open_pool(url: str, *, size: int = 8, scans: bool = True) -> AsyncIter
     """A pool whose connections read and write `uuid` columns as 16 raw bytes (a UUID object costs a microsecond).
 
     `scans=False` is for statements that are always served by an index. PostgreSQL keeps the plans of what is asked
-    often, and one made while a table held next to nothing would go on reading all of it as it grows.
+    often, and one made while a table held next to nothing would go on reading all of it as it grows; and for an array
+    of a thousand keys it would rather hash a whole table, unless it plans without a look at the array.
     """
     pool = await asyncpg.create_pool(
         url,
@@ -62,6 +63,7 @@ async def open_pool(url: str, *, size: int = 8, scans: bool = True) -> AsyncIter
             "application_name": "portrait",
             "jit": "off",
             "enable_seqscan": "on" if scans else "off",
+            "plan_cache_mode": "auto" if scans else "force_generic_plan",
             "idle_in_transaction_session_timeout": SILENT_TRANSACTION,
         },
     )

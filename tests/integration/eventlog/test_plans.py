@@ -53,3 +53,11 @@ async def test_a_plan_made_while_the_log_is_nearly_empty_goes_by_index(by_key: a
     plan = str(await by_key.fetch(explained, ["demo"], [key_of("ann")], TALLY.name))
     assert "Index Scan" in plan
     assert "Seq Scan" not in plan
+
+
+async def test_how_many_are_asked_for_changes_no_plan(by_key: asyncpg.Pool) -> None:
+    asked = "SELECT position FROM portraits WHERE tenant = $1 AND key = ANY($2::uuid[])"
+    for count in (1, 1_000):
+        assert not await by_key.fetch(asked, "demo", [key_of(f"nobody {number}") for number in range(count)])
+    custom = "SELECT custom_plans FROM pg_prepared_statements WHERE statement = $1"
+    assert await by_key.fetchval(custom, asked) == 0
