@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal, Self
 
+import msgspec
+
 from libs.people import document as read
 from libs.runtime.clock import SECOND, Micros
 from libs.runtime.errors import InvalidArgument
@@ -93,6 +95,13 @@ class IdentifierRules:
     version: int
     types: Mapping[str, IdentifierType]
     shared: SharedPolicy = "by_session"
+    personal: Mapping[str, IdentifierType] = field(init=False, repr=False, compare=False)
+    """The types that name people, the strongest first."""
+
+    def __post_init__(self) -> None:
+        people = (type_ for type_ in self.types.values() if type_.kind == "person")
+        ordered = sorted(people, key=lambda type_: (type_.rank, type_.name))
+        object.__setattr__(self, "personal", MappingProxyType({type_.name: type_ for type_ in ordered}))
 
     @classmethod
     def of(cls, version: int, types: Sequence[IdentifierType], shared: SharedPolicy = "by_session") -> Self:
@@ -121,8 +130,7 @@ class IdentifierRules:
         return rules
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True, gc=False):
     """An identifier as sent; a whole number counts as its digits."""
 
     type: str

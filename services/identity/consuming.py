@@ -101,7 +101,8 @@ class Consuming:
         await store.rules.screen(reading.refused(_new_values(change)))
         resolver = Resolver(store, reading.rules, self.clock.now(), self.largest, followed=followed)
         changes = await resolver.observe(change, news, _causes(told, sightings, change))
-        places = {placed.recorded.event.id: placed for placed in told.events}
+        causes = {one.cause for one in changes}
+        places = {id_: placed for placed in told.events if (id_ := placed.recorded.event.id) in causes}
         causing = {id_: Causing.of(placed.recorded.event) for id_, placed in places.items()}
         return [
             Output(places[one.cause].partition, places[one.cause].recorded.position, event)

@@ -5,13 +5,14 @@ two transactions that each add an edge, the later one reads the former's.
 """
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from libs.people.identifiers import IdentifierRules
+from libs.people.spans import WHOLE
 from libs.runtime.clock import Micros
 from services.identity.domain.anchors import ByAnchor, Differences, EvidenceChange
 from services.identity.domain.changes import IdentifierMoved, IdentityChange, PersonsMerged, changes, regrouped
@@ -19,12 +20,14 @@ from services.identity.domain.decisions import Blocked, IdentityDecision, Unbloc
 from services.identity.domain.evidence import Evidence, Key, combine
 from services.identity.domain.identities import LARGEST_NEIGHBOURHOOD, Either
 from services.identity.domain.knowledge import Knowledge, News
+from services.identity.domain.leaves import leaves, without
 from services.identity.domain.naming import PersonId
 from services.identity.domain.neighbourhood import Neighbourhood
 from services.identity.domain.resolution import Resolution, resolve
 from services.identity.domain.standing import Mark
 from services.identity.domain.touch import touched
 from services.identity.region import Region
+from services.identity.store.resolved import Known
 from services.identity.store.tenant import IdentityStore
 
 Name = TypeVar("Name")
@@ -46,15 +49,35 @@ class Causes(dict[Key, Cause]):
 
     def of(self, keys: Collection[Key]) -> bytes:
         """The event that changed a neighbourhood; some is touched by what was said of others alone."""
-        return max((self[key] for key in keys if key in self), default=max(self.values())).event_id
+        named = [self[key] for key in keys if key in self]
+        return max(named or self.values()).event_id
 
 
 class Before(NamedTuple):
     """What was known of all that news speaks of, as far as it tells whether the news matters."""
 
     knowledge: Knowledge
-    marks: Mapping[Key, Mark]
-    screened: frozenset[Key]
+    known: Mapping[Key, Known]
+
+    @property
+    def marks(self) -> Mapping[Key, Mark]:
+        """Who joins nobody, and why."""
+        return {key: one.mark for key, one in self.known.items() if one.mark is not None}
+
+    @property
+    def screened(self) -> frozenset[Key]:
+        """Whose values the rules refuse."""
+        return frozenset(key for key, one in self.known.items() if one.screened)
+
+    def is_plain(self, key: Key) -> bool:
+        """See `leaves`."""
+        one = self.known[key]
+        return one.mark is None and one.cut is None and not one.waiting and not one.screened
+
+    def joining(self, leaf: Key, stem: Key, cause: bytes) -> IdentifierMoved:
+        """That a leaf becomes of the same person as its neighbour."""
+        person = self.known[stem].person or stem
+        return IdentifierMoved(leaf, WHOLE, leaf, person, self.known[leaf].version + 1, cause)
 
 
 class Resolver:
@@ -84,8 +107,11 @@ class Resolver:
         await self._store.evidence.replace(change)
         learned = await self._reread(news) if news.takes_back else _added(before.knowledge, change.after, news)
         fresh = learned.seen.keys() - before.knowledge.evidence.seen.keys()
-        touches = touched(before.knowledge, learned, self._rules, before.screened, before.marks)
-        return await self._reconsider(touches, causes, fresh, news.keys)
+        joined = leaves(before.knowledge, learned, self._rules, before.is_plain)
+        others = without(learned, joined)
+        touches = touched(before.knowledge, others, self._rules, before.screened, before.marks)
+        moves = [before.joining(leaf, stem, causes[leaf].event_id) for leaf, stem in joined.items()]
+        return await self._reconsider(touches, causes, fresh, news.keys, moves=moves)
 
     async def decide(self, decision: IdentityDecision, values: Mapping[Key, str]) -> list[IdentityChange]:
         """Let a decision stand."""
@@ -126,11 +152,7 @@ class Resolver:
         knowledge = Knowledge()
         knowledge.hold(Evidence(seen, pairs, logins), await store.decisions.about(keys))
         await self._read_children(knowledge, news)
-        return Before(
-            knowledge,
-            {key: one.mark for key, one in known.items() if one.mark is not None},
-            frozenset(key for key, one in known.items() if one.screened),
-        )
+        return Before(knowledge, known)
 
     async def _read_children(self, knowledge: Knowledge, news: Differences) -> None:
         """Read around whatever may turn out to be the child of something that was unlinked."""
@@ -167,8 +189,11 @@ class Resolver:
         fresh: AbstractSet[Key] = frozenset(),
         named: AbstractSet[Key] = frozenset(),
         most: int = sys.maxsize,
+        moves: Iterable[IdentifierMoved] = (),
     ) -> list[IdentityChange]:
-        """Resolve what is touched. Once `most` identifiers were, the rest, who wait already, go on waiting."""
+        """Resolve what is touched, and let `moves` happen of whom that leaves aside. Once `most` identifiers were
+        resolved, the rest, who wait already, go on waiting.
+        """
         region, settled = Region(self._store), _Settled()
         await region.read_ahead(touches, self._largest)
         rest = set(touches)
@@ -190,6 +215,10 @@ class Resolver:
                 found = resolve(around.case, around.inside, around.given)
                 await self._put(region, around.inside, found, cause, settled)
             rest -= around.inside
+        aside = {one.identifier: one for one in moves if one.identifier not in settled.done}
+        settled.told += aside.values()
+        settled.versions.update((key, one.version) for key, one in aside.items())
+        region.resolved.hold(Resolution(people={key: one.to_person for key, one in aside.items()}))
         await self._write(region, settled)
         await self._store.waiting.done(settled.done & settled.waited)
         await self._store.waiting.put(oversized, self._now)
@@ -207,11 +236,13 @@ class Resolver:
         settled.waited |= inside & region.waiting
         region.waiting -= inside
         settled.add(before, after, inside, cause)
+        moved: dict[Key, int] = {}
         for one in changes(before, after, region.versions, cause):
             key = one.identifier if isinstance(one, IdentifierMoved) else one.anchor
             settled.told.append(one)
-            settled.versions[key] = one.version
-        region.versions.update(settled.versions)
+            moved[key] = one.version
+        settled.versions.update(moved)
+        region.versions.update(moved)
         for key in before.marks.keys() | after.marks.keys():
             if before.marks.get(key) != after.marks.get(key):
                 settled.versions.setdefault(key, region.versions.get(key, 0))

@@ -115,12 +115,13 @@ def combine(into: Evidence, more: Evidence) -> None:
         into.seen[key] = min(seen, into.seen.get(key, seen))
     for both, together in more.pairs.items():
         known = into.pairs.get(both)
-        into.pairs[both] = _union(known, together) if known else together
+        into.pairs[both] = union(known, together) if known else together
     for login, sight in more.logins.items():
         into.logins[login] = min(sight, into.logins.get(login, sight))
 
 
-def _union(a: Together, b: Together) -> Together:
+def union(a: Together, b: Together) -> Together:
+    """All that is known of a pair by two parts of its evidence."""
     proofs = a.proofs
     if any(proofs) or any(b.proofs):
         proofs = (_of_each_day(a.proofs[0], b.proofs[0]), _of_each_day(a.proofs[1], b.proofs[1]))

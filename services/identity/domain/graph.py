@@ -61,9 +61,7 @@ def draw(case: Case, inside: Container[Key] | None, given: Mapping[Key, Mark]) -
     found = marks(standing, case.blocked())
     if inside is not None:
         found = {**given, **{key: mark for key, mark in found.items() if key in inside}}
-    people = (type_ for type_ in case.rules.types.values() if type_.kind == "person")
-    kinds = sorted(people, key=lambda one: (one.rank, one.name))
-    graph = Graph(kinds, found)
+    graph = Graph(list(case.rules.personal.values()), found)
     _place_identifiers(graph, case, inside)
     _refuse_withdrawn(graph, withdrawn)
     _draw_edges(graph, standing)

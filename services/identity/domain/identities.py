@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from libs.people.identifiers import IdentifierRules
+from libs.people.spans import WHOLE
 from services.identity.domain.changes import AnchorCut, IdentifierMoved, IdentityChange, changes, regrouped
 from services.identity.domain.evidence import Evidence, Key, combine
 from services.identity.domain.knowledge import Knowledge, News
+from services.identity.domain.leaves import leaves, without
 from services.identity.domain.neighbourhood import Neighbourhood
 from services.identity.domain.resolution import Resolution, resolve
 from services.identity.domain.resolved import Resolved
@@ -22,6 +24,7 @@ from services.identity.domain.standing import Case
 from services.identity.domain.touch import touched
 
 LARGEST_NEIGHBOURHOOD: Final = 5_000
+NOBODY: Final[Mapping[Key, Key]] = {}
 
 
 class Identities:
@@ -63,9 +66,10 @@ class Identities:
         """Take in what is known now; the answer is what the identity log is to say of it."""
         # Not the difference of the keys: Python would look at each of those known, who are everybody.
         fresh = {key for key in news.seen if key not in self.knowledge.evidence.seen}
-        touches = touched(self.knowledge, news, self.rules, self.screened, self.resolved.marks)
+        joined = leaves(self.knowledge, news, self.rules, self._is_plain)
+        touches = touched(self.knowledge, without(news, joined), self.rules, self.screened, self.resolved.marks)
         self.knowledge.take(news)
-        return self._reconsider(touches, fresh, cause, self._largest)
+        return self._reconsider(touches, fresh, cause, self._largest, joined)
 
     def publish(self, rules: IdentifierRules, screened: frozenset[Key], cause: bytes) -> list[IdentityChange]:
         """Go by other rules, for all that was ever seen."""
@@ -81,8 +85,17 @@ class Identities:
             told += self._reconsider({key}, set(), cause, sys.maxsize)
         return told
 
+    def _is_plain(self, key: Key) -> bool:
+        found = self.resolved.all
+        return not (key in found.marks or key in found.cuts or key in self.waiting or key in self.screened)
+
     def _reconsider(
-        self, touches: AbstractSet[Key], fresh: AbstractSet[Key], cause: bytes, largest: int
+        self,
+        touches: AbstractSet[Key],
+        fresh: AbstractSet[Key],
+        cause: bytes,
+        largest: int,
+        joined: Mapping[Key, Key] = NOBODY,
     ) -> list[IdentityChange]:
         told: list[IdentityChange] = []
         was, now = Resolution(), Resolution()
@@ -101,7 +114,16 @@ class Identities:
                 now.people.update(after.people)
                 done |= around.inside
             rest -= around.inside
+        # Whoever is in a neighbourhood was resolved with it.
+        told += (self._join(leaf, stem, cause) for leaf, stem in joined.items() if leaf not in done)
         return [*told, *regrouped(was, now, done - fresh, cause)]
+
+    def _join(self, leaf: Key, stem: Key, cause: bytes) -> IdentifierMoved:
+        """Let a leaf be of the same person as its neighbour."""
+        person = self.resolved.all.person_of(stem)
+        self.resolved.hold(Resolution(people={leaf: person}))
+        self.versions[leaf] = version = self.versions.get(leaf, 0) + 1
+        return IdentifierMoved(leaf, WHOLE, leaf, person, version, cause)
 
     def _neighbourhood(self, seed: Key, touches: Container[Key], largest: int) -> Neighbourhood:
         around = Neighbourhood(seed, touches, self.rules, self.screened, largest)

@@ -27,8 +27,7 @@ class Case(msgspec.Struct, frozen=True):
     def type_of(self, key: Key) -> IdentifierType | None:
         """The type of an identifier seen or decided about, if the rules have it and it names people."""
         seen = self.evidence.seen.get(key)
-        type_ = self.rules.types.get(seen.type if seen else self.decisions.types.get(key, ""))
-        return type_ if type_ is not None and type_.kind == "person" else None
+        return self.rules.personal.get(seen.type if seen else self.decisions.types.get(key, ""))
 
     def blocked(self) -> frozenset[Key]:
         """The identifiers that name nobody, by the rules or by decision."""
@@ -84,7 +83,7 @@ class Withdrawn(NamedTuple):
 def stand(case: Case) -> tuple[list[Standing], list[Withdrawn]]:
     """The pairs that stand and those that do not."""
     unlinked = unlinks(case)
-    types = {name: type_ for name, type_ in case.rules.types.items() if type_.kind == "person"}
+    types = case.rules.personal
     seen = case.evidence.seen
     standing: list[Standing] = []
     withdrawn: list[Withdrawn] = []

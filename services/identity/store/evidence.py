@@ -10,7 +10,7 @@ from libs.eventlog.database import Connection
 from libs.people.spans import Span
 from services.identity.codec.evidence import pack_sight, pack_together, unpack_sight, unpack_together
 from services.identity.domain.anchors import Anchor, ByAnchor, EvidenceChange, within
-from services.identity.domain.evidence import Evidence, Key, Login, Pair, Seen, Sight, Together, combine
+from services.identity.domain.evidence import Evidence, Key, Login, Pair, Seen, Sight, Together, union
 
 _OF_ANCHORS_IDENTIFIERS: Final = """
     SELECT row.anchor, row.key, row.type, row.recorded_at
@@ -204,11 +204,12 @@ def _by_anchor(identifiers: Rows, pairs: Rows, logins: Rows, known: ByAnchor | N
 
 def _combined_pairs(rows: Rows) -> dict[Pair, Together]:
     """Of all anchors; a pair that was asked for from both ends comes twice, and counts once."""
-    known = {(anchor, a, b): together for anchor, a, b, together in rows}
-    found = Evidence()
-    for (_, a, b), together in known.items():
-        combine(found, Evidence(pairs={(a, b): unpack_together(together)}))
-    return found.pairs
+    rows_once = {(anchor, a, b): packed for anchor, a, b, packed in rows}
+    found: dict[Pair, Together] = {}
+    for (_, a, b), packed in rows_once.items():
+        together, known = unpack_together(packed), found.get((a, b))
+        found[a, b] = union(known, together) if known else together
+    return found
 
 
 def _combined_logins(rows: Rows) -> dict[Login, Sight]:
