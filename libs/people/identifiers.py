@@ -138,9 +138,11 @@ class Claimed(msgspec.Struct, frozen=True, gc=False):
     verified: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Identified:
-    """A usable identifier: its value in normal form, and its 16-byte key."""
+class Identified(msgspec.Struct, frozen=True, gc=False):
+    """A usable identifier: its value in normal form, and its 16-byte key.
+
+    There may be hundreds of thousands of them, which the garbage collector is better told not to look at.
+    """
 
     type: IdentifierType
     value: str
@@ -148,8 +150,7 @@ class Identified:
     key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True, gc=False):
     """An identifier that names nobody; long or unprintable texts are shortened and escaped, fit to be shown."""
 
     type: str

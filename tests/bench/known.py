@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable
 from typing import Any, Final
 
-import asyncpg
 from portrait.profile.v1.interaction_pb2 import Identifier
 
 from libs.eventlog.database import open_pool
@@ -72,7 +71,6 @@ def _tables(keyring: Keyring, people: Iterable[int], at: Micros) -> dict[str, Ro
 
 
 async def _map(profile: str, moved: Rows) -> None:
-    connection: asyncpg.Connection
     async with open_pool(profile, size=1) as pool, pool.acquire() as connection:
         rows = [(tenant, key, key, b"", person, version) for tenant, key, person, _, _, version in moved]
         await connection.copy_records_to_table("identity_map", records=rows)

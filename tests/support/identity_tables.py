@@ -171,7 +171,7 @@ class TablesWorld:
         return changes
 
     def _anchor(self, sighting: Sighting) -> Key:
-        found = [replace(self.identified(name(one.key)), verified=one.verified) for one in sighting.identifiers]
+        found = [changed(self.identified(name(one.key)), verified=one.verified) for one in sighting.identifiers]
         anchor = self._anchoring.anchor(found)
         assert anchor is not None
         return anchor.key

@@ -38,14 +38,18 @@ _REGISTERS: Final[Mapping[type[IdentityDecision], tuple[str, str]]] = {
 }
 """Which register a decision is for, and what then stands there."""
 
-_ABOUT: Final = """
-    SELECT about, a, b, recorded_at, event_id, stands FROM decisions WHERE tenant = $1 AND a = ANY($2::uuid[])
+_ALL: Final = """
+    SELECT decisions.about, decisions.a, decisions.b, decisions.recorded_at, decisions.event_id, decisions.stands,
+           one.type, other.type
+    FROM decisions
+    JOIN subjects AS one ON one.tenant = decisions.tenant AND one.key = decisions.a
+    JOIN subjects AS other ON other.tenant = decisions.tenant AND other.key = decisions.b
+    WHERE decisions.tenant = $1"""
+
+_ABOUT: Final = f"""
+    {_ALL} AND decisions.a = ANY($2::uuid[])
     UNION
-    SELECT about, a, b, recorded_at, event_id, stands FROM decisions WHERE tenant = $1 AND b = ANY($2::uuid[])"""
-
-_ALL: Final = "SELECT about, a, b, recorded_at, event_id, stands FROM decisions WHERE tenant = $1"
-
-_TYPES: Final = "SELECT key, type FROM subjects WHERE tenant = $1 AND key = ANY($2::uuid[])"
+    {_ALL} AND decisions.b = ANY($2::uuid[])"""
 
 _RECORD: Final = """
     INSERT INTO decisions AS known (tenant, about, a, b, recorded_at, event_id, stands, by, note)
@@ -72,11 +76,11 @@ class DecisionRows:
         """Every register that one of some identifiers is in."""
         if not keys:
             return Decisions()
-        return await self._read(await self.connection.fetch(_ABOUT, self.tenant, list(keys)))
+        return _read(await self.connection.fetch(_ABOUT, self.tenant, list(keys)))
 
     async def all(self) -> Decisions:
         """Every register."""
-        return await self._read(await self.connection.fetch(_ALL, self.tenant))
+        return _read(await self.connection.fetch(_ALL, self.tenant))
 
     async def record(self, decision: IdentityDecision, values: Mapping[Key, str]) -> None:
         """Let a decision stand; `values` are the normal forms of what it is about."""
@@ -97,19 +101,17 @@ class DecisionRows:
         told = [values.get(key, "") for key in types]
         await self.connection.execute(_NAME_SUBJECTS, self.tenant, list(types), list(types.values()), told)
 
-    async def _read(self, rows: Iterable[asyncpg.Record]) -> Decisions:
-        found = Decisions()
-        keys: set[Key] = set()
-        for about, a, b, *register in rows:
-            keys |= {a, b}
-            match about:
-                case "link":
-                    found.links[a, b] = Register(*register)
-                case "forbid":
-                    found.forbidden[a, b] = Register(*register)
-                case _:
-                    found.blocked[a] = Register(*register)
-        if keys:
-            types = await self.connection.fetch(_TYPES, self.tenant, list(keys))
-            found.types.update((row[0], row[1]) for row in types)
-        return found
+
+def _read(rows: Iterable[asyncpg.Record]) -> Decisions:
+    found = Decisions()
+    for about, a, b, recorded_at, event_id, stands, type_of_a, type_of_b in rows:
+        register = Register(recorded_at, event_id, stands)
+        found.types.update({a: type_of_a, b: type_of_b})
+        match about:
+            case "link":
+                found.links[a, b] = register
+            case "forbid":
+                found.forbidden[a, b] = register
+            case _:
+                found.blocked[a] = register
+    return found
