@@ -127,7 +127,7 @@ class Consuming:
             before.update(await store.evidence.whole(told.refolded.keys()))
             for anchor, until in told.refolded.items():
                 after[anchor] = await self._folded_anew(store, anchor, until, news.values)
-        return EvidenceChange(before, after, news.values), news.sightings
+        return EvidenceChange(before, after, news.values, bool(told.refolded)), news.sightings
 
     async def _told(self, store: IdentityStore, told: Told) -> "News":
         """What the events say, less those of which it is remembered that they only say again what is known."""

@@ -105,7 +105,7 @@ class Resolver:
         """Put evidence in place of other; the answer is what the identity log is to say of it."""
         before = await self._before(news)
         await self._store.evidence.replace(change)
-        learned = await self._reread(news) if news.takes_back else _added(before.knowledge, change.after, news)
+        learned = await self._reread(news) if change.takes_back else _added(before.knowledge, change.after, news)
         fresh = learned.seen.keys() - before.knowledge.evidence.seen.keys()
         joined = leaves(before.knowledge, learned, self._rules, before.is_plain)
         others = without(learned, joined)

@@ -28,12 +28,14 @@ class ByAnchor(dict[Anchor, Evidence]):
 
 class EvidenceChange(msgspec.Struct, frozen=True):
     """Evidence that is to stand in place of other: what is missing after it is gone. `values` are the normal forms of
-    the identifiers in it.
+    the identifiers in it; `takes_back` tells whether anything may be less than it was, or gone: a pair that is still
+    there may have been seen later than it seemed.
     """
 
     before: ByAnchor
     after: ByAnchor
     values: Mapping[Key, str]
+    takes_back: bool = False
 
     def each(self) -> Iterator[tuple[Anchor, Evidence, Evidence]]:
         """Every anchor, with its evidence before and after."""
@@ -47,8 +49,6 @@ class Differences(NamedTuple):
     seen: set[Key]
     pairs: set[Pair]
     logins: set[Login]
-    takes_back: bool
-    """Whether anything is gone, or less than it was."""
 
     @property
     def keys(self) -> set[Key]:
@@ -63,7 +63,6 @@ def differences(change: EvidenceChange, rules: IdentifierRules) -> Differences:
     seen: set[Key] = set()
     pairs: set[Pair] = set()
     logins: set[Login] = set()
-    takes_back = False
     fading = {type_.name for type_ in rules.types.values() if type_.validity is not None}
     for _, before, after in change.each():
         # Nearly always equal, which shows without a look at each.
@@ -75,8 +74,7 @@ def differences(change: EvidenceChange, rules: IdentifierRules) -> Differences:
             known, now = before.pairs.get(both), after.pairs.get(both)
             if matters(known, now, runs_out=bool(fading) and any(_type(before, after, key) in fading for key in both)):
                 pairs.add(both)
-        takes_back = takes_back or not within(before, after)
-    return Differences(seen, pairs, logins, takes_back)
+    return Differences(seen, pairs, logins)
 
 
 def within(less: Evidence, more: Evidence) -> bool:

@@ -134,6 +134,18 @@ async def test_interactions_taken_back_leave_no_evidence(identity_pool: asyncpg.
     assert {row["key"] for row in left} == {world.key("u1"), world.key("d2")}
 
 
+async def test_a_pair_whose_first_sight_is_taken_back_joins_as_late_as_its_next_one(world: TablesWorld) -> None:
+    told = inputs(seen("u1", "m1", day=1), seen("u1", "m2", day=2), seen("u1", "m1", day=3))
+    *seen_first, taken_back = world.interactions([*told, Retracted(b"event0")])
+    await world.consume(*seen_first)
+    before = await world.settled()
+    assert before.person_of(world.key("u1")) == before.person_of(world.key("m1"))
+    await world.consume(taken_back)
+    found = await world.settled()
+    assert found.person_of(world.key("u1")) == found.person_of(world.key("m2"))
+    assert found == resolve(case_of(world.told))
+
+
 async def test_a_request_that_is_repeated_answers_as_the_first_and_changes_nothing(world: TablesWorld) -> None:
     await say(world, seen("u1", "d1"), seen("m2", "d2"))
     (wanted,) = inputs(link("u1", "m2"), first=10)
