@@ -6,8 +6,9 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
+import asyncpg
 import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -16,10 +17,13 @@ from libs.eventlog.feed import StreamSettings
 from libs.eventlog.jetstream_feed import JetStreamFeed
 from libs.eventlog.stream import stream_name
 from libs.runtime.errors import Unavailable
-from tests.chaos.stage import PARTITIONS, Stage
+from tests.chaos.stage import PARTITIONS, Database, Stage
 from tests.support.full_disk import full_disk
 
-Log = Literal["interactions", "counts"]
+Log = Literal["interactions", "identity", "counts"]
+
+
+_END_ALL: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"
 
 
 class Fault(Protocol):
@@ -170,6 +174,22 @@ class ConsumersDeleted:
             jetstream = client.jetstream(timeout=2)
             for consumer in await jetstream.consumers_info(stream_name(self.log)):
                 await jetstream.delete_consumer(stream_name(self.log), consumer.name)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsEnded:
+    """Whoever is connected to a database is thrown out of it, in the middle of whatever they do."""
+
+    database: Database
+    part: str = "postgres"
+
+    async def strike(self, stage: Stage) -> None:
+        with suppress(OSError, asyncpg.PostgresError):  # another fault has taken the server, and all of them with it
+            connection = await asyncpg.connect(stage.postgres.dsn("postgres"), timeout=2)
+            try:
+                await connection.execute(_END_ALL, self.database)
+            finally:
+                await connection.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import asyncpg
 import msgspec
 from portrait.log.v1 import event_pb2 as pb
 
+from libs.eventlog.database import Connection
 from libs.eventlog.event import Recorded
 from libs.eventlog.projection import RETRACTED
 from tests.chaos.ledger import Place
@@ -29,6 +29,10 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     recorded_at: int
     event: pb.Event
     data: bytes
+
+    @property
+    def recorded(self) -> Recorded:
+        return Recorded(self.place[1], self.recorded_at, self.event)
 
     @property
     def key(self) -> Key:
@@ -52,7 +56,7 @@ class History:
         self.heads = dict.fromkeys(range(self.partitions), 0)
         self._recorded_at = dict.fromkeys(self.heads, 0)
 
-    async def read_on(self, connection: asyncpg.Connection) -> list[Row]:
+    async def read_on(self, connection: Connection) -> list[Row]:
         """What is new since the last call."""
         self.wrong = []
         async with connection.transaction(isolation="repeatable_read", readonly=True):

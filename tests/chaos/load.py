@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import grpc
 from portrait.profile.v1 import collector_service_pb2 as pb
@@ -17,16 +17,13 @@ from tests.chaos.ledger import Acknowledged, Ledger, Said, say
 from tests.chaos.plan import Plan
 from tests.chaos.process import POISONOUS
 from tests.chaos.stage import PROFILES, Stage
+from tests.chaos.town import TENANT, Person, Visit, greeting, people_of, visit
 
-TENANT: Final = "demo"
 CALL_SECONDS: Final = 2.5
-PEOPLE: Final = 40
-REGULARS: Final = 5  # who come again for twenty rounds: their portraits are folded onto old snapshots
-ROUNDS_OF_REGULARS: Final = 20
 PAUSE: Final = (0.02, 0.08)  # seconds between two calls of a producer
 
 # What a call may fail with while something is away; everything else would make a producer give up for good.
-_PASSING: Final = frozenset(
+PASSING: Final = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -34,12 +31,6 @@ _PASSING: Final = frozenset(
         grpc.StatusCode.CANCELLED,
     }
 )
-
-
-def people_of(seed: int) -> list[str]:
-    """Who does something in a round."""
-    regulars = [f"regular-{seed // ROUNDS_OF_REGULARS}-{number}" for number in range(REGULARS)]
-    return regulars + [f"person-{seed}-{number}" for number in range(PEOPLE)]
 
 
 @dataclass
@@ -81,9 +72,9 @@ class Producer:
             self._repeatable.append(one.said)
         return True
 
-    async def greet(self, people: Sequence[str]) -> bool:
+    async def greet(self, people: Sequence[Person]) -> bool:
         """Let everybody do something once."""
-        return await self.collect([self._fresh(person) for person in people])
+        return await self.collect([self._fresh(greeting(person)) for person in people])
 
     async def _take_back(self, known: Acknowledged) -> None:
         request = pb.RetractRequest(message_id=known.said.message_id)
@@ -100,7 +91,7 @@ class Producer:
             self.ledger.taken_back.append(known)
 
     def _excuse(self, error: grpc.aio.AioRpcError, method: str) -> None:
-        if error.code() not in _PASSING:
+        if error.code() not in PASSING:
             self.ledger.wrong.append(f"{method} of {self.name} failed with {details_of(error)}")
 
     def _batch(self) -> list[Said]:
@@ -117,32 +108,30 @@ class Producer:
             return say(said.message_id, json.dumps(contradiction).encode())
         return said
 
-    def _fresh(self, person: str = "") -> Said:
+    def _fresh(self, known: Visit | None = None) -> Said:
         self._count += 1
         message_id = f"{self.plan.seed}-{self.name}-{self._count}"
-        chance, person = self.chance, person or self.chance.choice(people_of(self.plan.seed))
-        document: dict[str, Any] = {
-            "message_id": message_id,
-            "type": "track",
-            "source": chance.choice(("app", "web", "store")),
-            "identifiers": {"user_id": person},
-        }
-        match chance.randrange(10):
-            case 0:
-                document |= {
-                    "type": "identify",
-                    "traits": {"city": chance.choice(("上海", "北京")), "age": self._count},
-                }
-            case 1:
-                document |= {"event": "order_completed", "properties": {"revenue": chance.randint(1, 999)}}
-            case 2:
-                document |= {"event": POISONOUS.decode()}
-            case _:
-                product = {"product_id": chance.randrange(30), "category": chance.choice(("skin", "hair", "lips"))}
-                document |= {"event": "product_viewed", "properties": product}
+        chance = self.chance
+        known = known or visit(chance.choice(people_of(self.plan.seed)), chance)
+        document = {"message_id": message_id, "source": chance.choice(("app", "web", "store")), **known.document()}
+        document |= self._of_themselves() if known.login else self._done()
         if chance.random() < 0.3:
             document["occurred_at"] = f"2026-{chance.randint(1, 9):02}-{chance.randint(1, 28):02}T10:00:00+08:00"
         return say(message_id, json.dumps(document, ensure_ascii=False).encode())
+
+    def _of_themselves(self) -> dict[str, Any]:
+        return {"traits": {"city": self.chance.choice(("上海", "北京")), "age": self._count}}
+
+    def _done(self) -> dict[str, Any]:
+        chance = self.chance
+        match chance.randrange(10):
+            case 0:
+                return {"event": POISONOUS.decode()}
+            case 1 | 2:
+                return {"event": "order_completed", "properties": {"revenue": chance.randint(1, 999)}}
+            case _:
+                product = {"product_id": chance.randrange(30), "category": chance.choice(("skin", "hair", "lips"))}
+                return {"event": "product_viewed", "properties": product}
 
 
 @asynccontextmanager
@@ -161,10 +150,17 @@ async def producers(stage: Stage, plan: Plan, ledger: Ledger) -> AsyncIterator[l
             await one.close()
 
 
+class Busy(Protocol):
+    """Somebody who calls again and again."""
+
+    async def run(self) -> None:
+        """Call until cancelled."""
+
+
 @asynccontextmanager
-async def sending(made: Sequence[Producer]) -> AsyncIterator[None]:
-    """All of them send inside the block."""
-    tasks = [asyncio.create_task(one.run()) for one in made]
+async def at_work(those: Sequence[Busy]) -> AsyncIterator[None]:
+    """All of them call inside the block."""
+    tasks = [asyncio.create_task(one.run()) for one in those]
     try:
         yield
     finally:

@@ -6,8 +6,8 @@ from portrait.ops.v1 import projections_service_pb2 as pb
 from portrait.ops.v1 import projections_service_pb2_grpc as rpc
 
 from libs.rpc.client import channel, metadata_for
-from tests.chaos.load import TENANT
 from tests.chaos.stage import CONSUMERS, Stage
+from tests.chaos.town import TENANT
 from tests.support.reference_consumer.counts import CONSUMER
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Final
@@ -13,12 +13,20 @@ from libs.eventlog.consumer import Consumer
 from libs.eventlog.copy import LOG_COLUMNS, MESSAGE_ID_COLUMNS, log_rows, message_id_rows
 from libs.eventlog.database import Connection
 from libs.eventlog.event import Batch, NewEvent, partition_of
+from libs.eventlog.folding import OwnLog
 from libs.eventlog.postgres import PostgresLog
+from libs.eventlog.verdict import Output
+from services.identity.domain.resolution import Resolution
+from services.identity.region import Region
+from services.identity.store.resolved import ResolvedRows
+from services.identity.store.waiting import WaitingRows
 
 _TAKE_POSITIONS: Final = """
     UPDATE log_heads AS head SET position = head.position + more.count, recorded_at = $3
     FROM unnest($1::smallint[], $2::bigint[]) AS more(partition, count)
     WHERE head.partition = more.partition RETURNING head.partition, head.position - more.count"""
+
+_BEGIN_RESOLVER: Final = "INSERT INTO resolvers (tenant, version, decided_at) VALUES ($1, 0, 0) ON CONFLICT DO NOTHING"
 
 _SLOWLY: Final = "SELECT partition, position + length(pg_sleep(0.002)::text) AS position,"
 
@@ -91,6 +99,44 @@ def without_lock_order() -> None:
     postgres._LOCK_HEADS = _cut(unordered, "SELECT partition, position,", _SLOWLY)
 
 
+def without_one_transaction() -> None:
+    """Checkpoint and evidence are committed first, and who moved for that is appended a moment later."""
+    late: set[asyncio.Task[object]] = set()
+
+    async def emit(self: OwnLog[Any], _: Any, outputs: Sequence[Output]) -> None:
+        async def append() -> None:
+            await asyncio.sleep(0.5)
+            assert isinstance(self.log, PostgresLog)
+            await self.log.append([output.event for output in outputs])
+
+        late.add(asyncio.create_task(append()))
+
+    OwnLog.emit = emit  # type: ignore[assignment,method-assign]
+
+
+def without_resolver_lock() -> None:
+    """The edges around what is resolved are read first, and the tenant's resolver is locked to write what was found."""
+    lock, replace, read_ahead = WaitingRows.lock, ResolvedRows.replace, Region.read_ahead
+
+    async def unlocked(self: WaitingRows) -> bool:
+        await self.connection.execute(_BEGIN_RESOLVER, self.tenant)  # the row is looked at by others
+        return False
+
+    async def slowly(self: Region, keys: Collection[bytes], most: int) -> None:
+        await read_ahead(self, keys, most)
+        await asyncio.sleep(0.02)
+
+    async def locked(
+        self: ResolvedRows, before: Resolution, after: Resolution, stands: Resolution, versions: Mapping[bytes, int]
+    ) -> None:
+        await lock(WaitingRows(self.connection, self.tenant))
+        await replace(self, before, after, stands, versions)
+
+    WaitingRows.lock = unlocked  # type: ignore[method-assign]
+    Region.read_ahead = slowly  # type: ignore[method-assign]
+    ResolvedRows.replace = locked  # type: ignore[method-assign]
+
+
 def _cut(statement: str, part: str, instead: str = "") -> str:
     assert part in statement, f"nothing to take out: {part}"
     return statement.replace(part, instead)
@@ -102,5 +148,7 @@ MUTANTS: Final[Mapping[str, Callable[[], None]]] = MappingProxyType(
         "trim": without_trim,
         "head lock": without_head_lock,
         "lock order": without_lock_order,
+        "one transaction": without_one_transaction,
+        "resolver lock": without_resolver_lock,
     }
 )

@@ -7,6 +7,7 @@ from typing import Final
 
 from tests.chaos.faults import (
     ClockBack,
+    ConnectionsEnded,
     ConsumersDeleted,
     DiskFull,
     Fault,
@@ -20,10 +21,11 @@ from tests.chaos.faults import (
     StreamPurged,
     StreamRecreated,
 )
-from tests.chaos.stage import CONSUMERS, LEASE, PROFILES
+from tests.chaos.stage import CONSUMERS, DATABASES, IDENTITIES, LEASE, PROFILES
 
-REPLICAS: Final = PROFILES + CONSUMERS
-LOGS: Final[tuple[Log, ...]] = ("interactions", "interactions", "counts")  # the first has a consumer to upset
+REPLICAS: Final = PROFILES + CONSUMERS + IDENTITIES
+LOGS: Final[tuple[Log, ...]] = ("interactions", "interactions", "identity", "counts")  # the last has no consumer
+CONSUMED: Final[tuple[Log, ...]] = ("interactions", "identity")
 LONG: Final = 30.0  # seconds
 LONG_EVERY: Final = 40  # seeds
 STRIKES_WITHIN: Final = 2.0  # seconds from the beginning of a round
@@ -42,13 +44,15 @@ class Strike:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A round: its faults, and how busily its producers send and take back."""
+    """A round: its faults, how busily producers send and take back, and how many desks decide and whether on rules."""
 
     seed: int
     strikes: tuple[Strike, ...]
     producers: int
     largest_batch: int
     retracting: bool
+    desks: int = 2
+    publishing: bool = False
 
     def __str__(self) -> str:
         return f"seed {self.seed}: " + "; ".join(map(str, self.strikes))
@@ -56,7 +60,7 @@ class Plan:
 
 def plan_of(seed: int) -> Plan:
     """The round of a seed; every fortieth has an outage of half a minute."""
-    chance = Random(seed)
+    chance, of_desks = Random(seed), Random(f"{seed} desks")
     makers = chance.sample(MAKERS, chance.choice((1, 1, 2, 2, 3)))
     faults = [make(chance) for make in makers]
     if seed % LONG_EVERY == LONG_EVERY - 1:
@@ -66,8 +70,10 @@ def plan_of(seed: int) -> Plan:
         seed,
         tuple(strikes),
         producers=chance.randint(2, 5),
-        largest_batch=chance.choice((1, 8, 20)),
+        largest_batch=chance.choice((1, 6, 12)),
         retracting=chance.random() < 0.5,
+        desks=of_desks.choice((1, 1, 2)),
+        publishing=of_desks.random() < 0.25,
     )
 
 
@@ -89,13 +95,17 @@ MAKERS: Final[tuple[Callable[[Random], Fault], ...]] = (
     lambda chance: StreamPurged(chance.choice(LOGS)),
     lambda chance: StreamDeleted(chance.choice(LOGS)),
     lambda chance: StreamRecreated(chance.choice(LOGS)),
-    lambda _: ConsumersDeleted("interactions"),
+    lambda chance: ConsumersDeleted(chance.choice(CONSUMED)),
     lambda chance: Killed(chance.choice(PROFILES), _outage(chance)),
     lambda chance: Stopped(chance.choice(PROFILES), _outage(chance)),
     lambda chance: Frozen(chance.choice(PROFILES), _freeze(chance)),
     lambda chance: Killed(chance.choice(CONSUMERS), _outage(chance)),
     lambda chance: Stopped(chance.choice(CONSUMERS), _outage(chance)),
     lambda chance: Frozen(chance.choice(CONSUMERS), _freeze(chance)),
+    lambda chance: Killed(chance.choice(IDENTITIES), _outage(chance)),
+    lambda chance: Stopped(chance.choice(IDENTITIES), _outage(chance)),
+    lambda chance: Frozen(chance.choice(IDENTITIES), _freeze(chance)),
+    lambda chance: ConnectionsEnded(chance.choice(DATABASES)),
     lambda chance: Poison(chance.uniform(1, 3)),
     lambda chance: ClockBack(chance.choice(REPLICAS), chance.choice((0.5, 60.0, 7200.0)), chance.uniform(1, 3)),
 )

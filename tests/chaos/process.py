@@ -17,7 +17,6 @@ from libs.eventlog.database import Connection
 from libs.eventlog.event import Batch
 from libs.eventlog.verdict import Verdict
 from libs.runtime.clock import Micros, SystemClock
-from tests.chaos.mutants import MUTANTS
 from tests.support.reference_consumer.counts import Counts
 
 MODULE: Final = "CHAOS_MODULE"
@@ -65,6 +64,8 @@ def main() -> None:
     bend_clock(Path(os.environ[CLOCK]))
     poison_fold(Path(os.environ[POISON]))
     if mutant := os.environ.get(MUTANT):
+        from tests.chaos.mutants import MUTANTS  # noqa: PLC0415  they know both services, and a true one knows itself
+
         MUTANTS[mutant]()
     sys.argv[0] = os.environ[MODULE]
     runpy.run_module(os.environ[MODULE], run_name="__main__", alter_sys=True)

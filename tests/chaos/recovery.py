@@ -15,27 +15,31 @@ from libs.devstack.service import is_serving
 from libs.eventlog.event import partition_of
 from libs.eventlog.stream import position_of, stream_name, subject_of
 from tests.chaos.golden import key_of
-from tests.chaos.load import Producer, people_of
+from tests.chaos.load import Producer
 from tests.chaos.mending import retry_dead_letters
-from tests.chaos.stage import PARTITIONS, PROFILES, Stage
+from tests.chaos.stage import PARTITIONS, PROFILES, Database, Stage
+from tests.chaos.town import people_of
 
 RECOVERED_WITHIN: Final = 20.0  # seconds after the last fault
 LOOK_EVERY: Final = 0.1  # seconds
 
 _HEADS: Final = "SELECT partition, position FROM log_heads"
 _CONSUMED: Final = "SELECT partition, position FROM checkpoints WHERE consumer <> 'relay' AND log = 'interactions'"
+_MAPPED: Final = "SELECT partition, position FROM checkpoints WHERE consumer <> 'relay' AND log = 'identity'"
+_WAITING: Final = "SELECT count(*) FROM waiting"
 
 _UNREACHABLE: Final = (OSError, asyncpg.PostgresError, NatsError, TimeoutError, grpc.aio.AioRpcError)
 
 
 async def recovered(stage: Stage, producers: Sequence[Producer], seed: int, within: float) -> list[str]:
-    """Wait until every replica takes interactions and all of them have reached consumer and broker.
+    """Wait until every replica takes interactions and all of them have reached consumers and broker, and who is who is
+    settled and known to profile.
 
     Answers what has not come about `within` so many seconds.
     """
     end = time.monotonic() + within
     missing = ["nobody has looked yet"]
-    greeted = {partition_of(key_of(person), PARTITIONS) for person in people_of(seed)}
+    greeted = {partition_of(key_of(person.account), PARTITIONS) for person in people_of(seed)}
     for producer in producers[: len(PROFILES)]:
         while not await producer.greet(people_of(seed)):  # so that each stream has something to take
             if time.monotonic() > end:
@@ -51,6 +55,8 @@ async def _missing(stage: Stage, greeted: Collection[int]) -> list[str]:
     try:
         heads = await _positions(stage, "profile", _HEADS)
         missing = _behind("the consumer", await _positions(stage, "reference", _CONSUMED), heads)
+        missing += _behind("identity", await _positions(stage, "identity", _CONSUMED), heads)
+        missing = missing or await _unsettled(stage)
         missing = missing or await retry_dead_letters(stage)
         if missing:
             return missing
@@ -64,6 +70,17 @@ async def _missing(stage: Stage, greeted: Collection[int]) -> list[str]:
     ]
 
 
+async def _unsettled(stage: Stage) -> list[str]:
+    connection = await asyncpg.connect(stage.dsn("identity"), timeout=2)
+    try:
+        if waiting := await connection.fetchval(_WAITING):
+            return [f"{waiting} identifiers are in the slow lane"]
+    finally:
+        await connection.close()
+    said = await _positions(stage, "identity", _HEADS)
+    return _behind("profile's map", await _positions(stage, "profile", _MAPPED), said)
+
+
 def _behind(who: str, positions: dict[int, int], heads: dict[int, int]) -> list[str]:
     return [
         f"{who} is at {positions.get(partition, 0)} of {head} in partition {partition}"
@@ -72,7 +89,7 @@ def _behind(who: str, positions: dict[int, int], heads: dict[int, int]) -> list[
     ]
 
 
-async def _positions(stage: Stage, database: str, query: str) -> dict[int, int]:
+async def _positions(stage: Stage, database: Database, query: str) -> dict[int, int]:
     connection = await asyncpg.connect(stage.dsn(database), timeout=2)
     try:
         return dict(map(tuple, await connection.fetch(query)))

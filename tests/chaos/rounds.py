@@ -2,15 +2,17 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from tests.chaos.ledger import Ledger
-from tests.chaos.load import people_of, producers, sending
+from tests.chaos.deciding import desks
+from tests.chaos.load import at_work, producers
 from tests.chaos.plan import STRIKES_WITHIN, Plan, Strike
 from tests.chaos.recovery import RECOVERED_WITHIN, recovered
-from tests.chaos.stage import Stage, staged
+from tests.chaos.stage import Database, Stage, staged
+from tests.chaos.town import generation_of, people_of
 from tests.chaos.verification import Verification
 
 AFTERMATH: Final = 0.7  # seconds of load after the last fault
@@ -18,24 +20,25 @@ AFTERMATH: Final = 0.7  # seconds of load after the last fault
 
 @dataclass
 class Theatre:
-    """Plays rounds one after the other on one stage; after a round that failed, on a new one.
+    """Plays the rounds of a generation one after the other on one stage; after a round that failed, on a new one.
 
     What was lost or doubled stays so, and would be found in every later round again.
     """
 
-    profile_mutant: str = ""
-    consumer_mutant: str = ""
+    mutants: Mapping[Database, str] = field(default_factory=dict)
     recovered_within: float = RECOVERED_WITHIN
     _open: AsyncExitStack = field(default_factory=AsyncExitStack, init=False)
-    _set: "tuple[Stage, Ledger, Verification] | None" = field(default=None, init=False)
+    _set: "tuple[Stage, Verification] | None" = field(default=None, init=False)
+    _generation: int = field(default=0, init=False)
 
     async def play(self, plan: Plan) -> list[str]:
         """Play a round; answers what was violated."""
+        if self._generation != generation_of(plan.seed):
+            await self.close()
+            self._generation = generation_of(plan.seed)
         if self._set is None:
-            stage = await self._open.enter_async_context(
-                staged(profile_mutant=self.profile_mutant, consumer_mutant=self.consumer_mutant)
-            )
-            self._set = stage, Ledger(), Verification(stage)
+            stage = await self._open.enter_async_context(staged(self.mutants))
+            self._set = stage, Verification(stage)
         violations = ["the round did not end"]
         try:
             violations = await _play(plan, *self._set, self.recovered_within)
@@ -56,27 +59,29 @@ class Theatre:
         await self.close()
 
 
-async def _play(plan: Plan, stage: Stage, ledger: Ledger, verification: Verification, within: float) -> list[str]:
+async def _play(plan: Plan, stage: Stage, verification: Verification, within: float) -> list[str]:
     began = time.monotonic()
     print(f"\n{plan}", flush=True)  # noqa: T201 - a person watches, or looks for the seed that failed
-    async with producers(stage, plan, ledger) as made:
-        async with sending(made), asyncio.TaskGroup() as faults:
+    ledger, minutes = verification.ledger, verification.minutes
+    async with producers(stage, plan, ledger) as made, desks(stage, plan, minutes) as manned:
+        async with at_work([*made, *manned]), asyncio.TaskGroup() as faults:
             for strike in plan.strikes:
                 faults.create_task(_strike(stage, strike))
             faults.create_task(asyncio.sleep(STRIKES_WITHIN))
-        async with sending(made):
+        async with at_work([*made, *manned]):
             await asyncio.sleep(AFTERMATH)
         struck = time.monotonic()
         late = await recovered(stage, made, plan.seed, within)
     recovered_at = time.monotonic()
-    violations = late + await verification.violations(ledger, people_of(plan.seed))
+    violations = late + await verification.violations(people_of(plan.seed))
     print(  # noqa: T201 - as above
         f"  {len(ledger.acknowledged)} acknowledged, {len(ledger.unknown)} unknown, {len(ledger.taken_back)} taken "
-        f"back in {struck - began:.1f} s; recovered after {recovered_at - struck:.1f} s; "
-        f"looked through in {time.monotonic() - recovered_at:.1f} s",
+        f"back, {len(minutes.decided)} decided in {struck - began:.1f} s; recovered after "
+        f"{recovered_at - struck:.1f} s; looked through in {time.monotonic() - recovered_at:.1f} s",
         flush=True,
     )
     ledger.close()
+    minutes.close()
     return violations
 
 

@@ -1,13 +1,13 @@
-"""Where chaos plays: one PostgreSQL, one broker, two replicas of the profile service and two of its consumer."""
+"""Where chaos plays: one PostgreSQL, one broker, two replicas of each service and two of a consumer of their log."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol, get_args
 
 from libs.devstack import supervisor
 from libs.devstack.errors import StartFailed
@@ -20,11 +20,16 @@ from libs.runtime.clock import Micros
 from tests.chaos.process import CLOCK, MODULE, MUTANT, OFFSET, POISON
 
 PROFILES: Final = ("profile-1", "profile-2")
+IDENTITIES: Final = ("identity-1", "identity-2")
 CONSUMERS: Final = ("consumer-1", "consumer-2")
+Database = Literal["profile", "identity", "reference"]
+DATABASES: Final[tuple[Database, ...]] = get_args(Database)
 PARTITIONS: Final = 8
 SMALL: Final = MappingProxyType({"shared_buffers": "128MB", "log_min_messages": "warning"})
 LEASE: Final = 2.0  # seconds
 BACK_WITHIN: Final = 60.0  # seconds
+LARGEST: Final = 30  # identifiers that are resolved in passing: few, so that the slow lane has something to do
+NO_MUTANTS: Final[Mapping[Database, str]] = MappingProxyType({})
 
 
 class Part(supervisor.Part, Protocol):
@@ -51,10 +56,15 @@ class Stage:
     @property
     def profiles(self) -> str:
         """A gRPC target that spreads calls over the replicas of the profile service."""
-        return "ipv4:" + ",".join(self.replicas[name].target for name in PROFILES)
+        return _all_of(self.replicas[name].port for name in PROFILES)
 
-    def dsn(self, database: str) -> str:
-        """How to look into a database: "profile" or "reference"."""
+    @property
+    def identities(self) -> str:
+        """The same of the identity service."""
+        return _all_of(self.replicas[name].port for name in IDENTITIES)
+
+    def dsn(self, database: Database) -> str:
+        """How to look into a database."""
         return self.postgres.dsn(database, role=database)
 
     def log(self, name: str) -> Path:
@@ -85,8 +95,8 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(*, profile_mutant: str = "", consumer_mutant: str = "") -> AsyncIterator[Stage]:
-    """Everything up inside the block and gone after it; replicas may be mutants."""
+async def staged(mutants: Mapping[Database, str] = NO_MUTANTS) -> AsyncIterator[Stage]:
+    """Everything up inside the block and gone after it; the replicas on some databases may be mutants."""
     async with AsyncExitStack() as undo:
         folder = (await undo.enter_async_context(opened(None))).path
         postgres = PostgresServer(folder / "postgres", settings=SMALL, log=folder / "logs" / "postgres.log")
@@ -94,47 +104,57 @@ async def staged(*, profile_mutant: str = "", consumer_mutant: str = "") -> Asyn
         for server in (postgres, nats):
             undo.push_async_callback(server.stop)
             await server.start()
-        for name in ("profile", "reference"):
+        for name in DATABASES:
             await postgres.create_database(name, role=name)
-        profiles = {name: _replica(folder, name, "profile", postgres, nats, profile_mutant) for name in PROFILES}
-        target = "ipv4:" + ",".join(one.target for one in profiles.values())
-        consumers = {
-            name: _replica(folder, name, "reference", postgres, nats, consumer_mutant, SOURCE=target)
-            for name in CONSUMERS
+        ports = {name: free_port() for name in (*PROFILES, *IDENTITIES, *CONSUMERS)}
+        profiles = _all_of(ports[name] for name in PROFILES)
+        more: Mapping[Database, Mapping[str, str]] = {
+            "profile": {"IDENTITY": _all_of(ports[name] for name in IDENTITIES)},
+            "identity": {"SOURCE": profiles, "LARGEST_NEIGHBOURHOOD": str(LARGEST)},
+            "reference": {"SOURCE": profiles},
         }
-        await profiles[PROFILES[0]].migrate()
-        stage = Stage(folder, postgres, nats, {**profiles, **consumers})
-        for replica in stage.replicas.values():
-            undo.push_async_callback(replica.stop)
-        await asyncio.gather(*(one.start() for one in profiles.values()), consumers[CONSUMERS[0]].start())
-        await consumers[CONSUMERS[1]].start()  # after the first, which creates their tables
+
+        def replica(name: str, kind: Database) -> Service:
+            servers = {"DATABASE_URL": postgres.dsn(kind, role=kind), "NATS_URL": nats.url}
+            return _replica(folder, name, kind, ports[name], {**servers, **more[kind]}, mutants.get(kind, ""))
+
+        replicas = {
+            **{name: replica(name, "profile") for name in PROFILES},
+            **{name: replica(name, "identity") for name in IDENTITIES},
+            **{name: replica(name, "reference") for name in CONSUMERS},
+        }
+        stage = Stage(folder, postgres, nats, replicas)
+        await asyncio.gather(replicas[PROFILES[0]].migrate(), replicas[IDENTITIES[0]].migrate())
+        for one in replicas.values():
+            undo.push_async_callback(one.stop)
+        await asyncio.gather(*(replicas[name].start() for name in (*PROFILES, *IDENTITIES, CONSUMERS[0])))
+        await replicas[CONSUMERS[1]].start()  # after the first, which creates their tables
         yield stage
 
 
-def _replica(
-    folder: Path, name: str, kind: str, postgres: PostgresServer, nats: NatsServer, mutant: str, **more: str
-) -> Service:
-    port = free_port()
+def _replica(folder: Path, name: str, kind: Database, port: int, settings: Mapping[str, str], mutant: str) -> Service:
     clock = _clock(folder, name)
     clock.write_bytes(OFFSET.pack(0))
     settings = {
         "HOST": LOOPBACK,
         "PORT": str(port),
         "METRICS_PORT": str(free_port()),
-        "DATABASE_URL": postgres.dsn(kind, role=kind),
-        "NATS_URL": nats.url,
         "LOG_LEVEL": "warning",
         "DRAIN_SECONDS": "3",
         "LEASE_SECONDS": f"{LEASE:g}",
-        **more,
+        **settings,
     }
     environment = {
-        MODULE: {"profile": "services.profile", "reference": "tests.support.reference_consumer"}[kind],
+        MODULE: "tests.support.reference_consumer" if kind == "reference" else f"services.{kind}",
         CLOCK: str(clock),
         POISON: str(_poison(folder)),
         MUTANT: mutant,
     } | {f"PORTRAIT_{kind.upper()}_{setting}": value for setting, value in settings.items()}
     return Service(name, "tests.chaos.process", port, environment, folder / "logs" / f"{name}.log")
+
+
+def _all_of(ports: Iterable[int]) -> str:
+    return "ipv4:" + ",".join(f"{LOOPBACK}:{port}" for port in ports)
 
 
 def _clock(folder: Path, replica: str) -> Path:

@@ -1,11 +1,13 @@
 """A release with one safeguard taken out is told from the true one."""
 
+import re
+
 import pytest
 
 from tests.chaos.faults import Frozen, Killed
 from tests.chaos.plan import Plan, Strike
 from tests.chaos.rounds import Theatre
-from tests.chaos.stage import LEASE
+from tests.chaos.stage import LEASE, Database
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -13,33 +15,45 @@ pytestmark = pytest.mark.timeout(240)
 ROUNDS = 3  # at most: a fault may miss the moment that matters
 
 
-async def violations(*strikes: Strike, producers: int = 4, profile: str = "", consumer: str = "") -> str:
+async def violations(database: Database, mutant: str, *strikes: Strike, producers: int = 4) -> str:
     """What is found in busy rounds with faults that the safeguard in question is for."""
-    async with Theatre(profile, consumer, recovered_within=4) as theatre:
+    async with Theatre({database: mutant}, recovered_within=4) as theatre:
         for seed in range(ROUNDS):
-            plan = Plan(seed, strikes, producers, largest_batch=20, retracting=False)
+            desks = 2 if database == "identity" else 0
+            plan = Plan(seed, strikes, producers, largest_batch=20, retracting=False, desks=desks)
             if found := await theatre.play(plan):
                 return "\n".join(found)
     return ""
 
 
 async def test_a_consumer_without_its_fence_is_seen_to_count_twice() -> None:
-    found = await violations(Strike(0.5, Frozen("consumer-1", 2 * LEASE)), consumer="fence")
+    found = await violations("reference", "fence", Strike(0.5, Frozen("consumer-1", 2 * LEASE)))
     assert "the consumer counted" in found
 
 
 async def test_a_consumer_that_does_not_trim_is_seen_to_count_twice() -> None:
     # Whoever takes over reads on from where the dead one stood, and meets again what it had folded itself.
-    found = await violations(Strike(0.5, Killed("consumer-1", LEASE + 1)), consumer="trim")
+    found = await violations("reference", "trim", Strike(0.5, Killed("consumer-1", LEASE + 1)))
     assert "the consumer counted" in found
 
 
 async def test_positions_taken_outside_of_the_lock_are_seen_to_have_gaps() -> None:
-    found = await violations(Strike(1, Killed("profile-1", 0)), profile="head lock")
+    found = await violations("profile", "head lock", Strike(1, Killed("profile-1", 0)))
     assert "of partition" in found
     assert "follows" in found
 
 
 async def test_locks_taken_in_any_order_are_seen_to_deadlock() -> None:
-    found = await violations(Strike(1, Killed("nats", 0)), producers=8, profile="lock order")
+    found = await violations("profile", "lock order", Strike(1, Killed("nats", 0)), producers=8)
     assert "deadlocks" in found
+
+
+async def test_moves_that_are_appended_behind_their_checkpoint_are_seen_to_be_lost() -> None:
+    kills = Strike(0.7, Killed("identity-1", 0)), Strike(1.4, Killed("identity-2", 0))
+    found = await violations("identity", "one transaction", *kills, producers=2)
+    assert "the moves leave" in found
+
+
+async def test_edges_that_are_read_before_the_resolver_is_locked_are_seen_to_be_missed() -> None:
+    found = await violations("identity", "resolver lock", Strike(1, Killed("nats", 0)))
+    assert re.search("identity has in|the (moves|cuts) leave", found)

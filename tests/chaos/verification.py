@@ -1,6 +1,6 @@
 """Whether every promise was kept: a list of what was lost, doubled, torn or never came, and empty if nothing was."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -8,13 +8,17 @@ import asyncpg
 from portrait.profile.v1 import profiles_service_pb2 as pb
 from portrait.profile.v1 import profiles_service_pb2_grpc as rpc
 
+from libs.eventlog.database import open_pool
 from libs.people.said import INTERACTION_RECORDED
 from libs.rpc.client import channel, metadata_for
-from tests.chaos.golden import key_of, outputs_of, profile_of
+from tests.chaos.deciding import Minutes
+from tests.chaos.golden import key_of, outputs_of, people
 from tests.chaos.history import History, Key, Row, told
+from tests.chaos.identification import Identification
 from tests.chaos.ledger import Acknowledged, Ledger, Place
-from tests.chaos.load import TENANT
 from tests.chaos.stage import PARTITIONS, PROFILES, Stage
+from tests.chaos.town import TENANT, Person
+from tests.support.golden_people import GoldenPeople
 
 ASKED_AT_ONCE: Final = 50
 DEADLOCK: Final = b"deadlock detected"
@@ -26,12 +30,19 @@ class Verification:
     """Both logs as they were at the last look, and what they are compared with. One for the life of a stage."""
 
     stage: Stage
+    ledger: Ledger = field(default_factory=Ledger)
+    minutes: Minutes = field(default_factory=Minutes)
     interactions: History = field(default_factory=lambda: History("interactions", PARTITIONS))
     counts: History = field(default_factory=lambda: History("counts", PARTITIONS))
+    _golden: GoldenPeople = field(default_factory=people, init=False)
     _read: dict[str, int] = field(default_factory=dict, init=False)
 
-    async def violations(self, ledger: Ledger, people: Sequence[str]) -> list[str]:
-        """Everything wrong since the last look, in words; `people` are those who did something meanwhile."""
+    def __post_init__(self) -> None:
+        self.identification = Identification(self.stage, self._golden)
+
+    async def violations(self, present: Sequence[Person]) -> list[str]:
+        """Everything wrong since the last look, in words; `present` are those who did something meanwhile."""
+        ledger = self.ledger
         found = [*told(ledger.wrong), *self._ended(), *self._deadlocks()]
         connection = await asyncpg.connect(self.stage.dsn("profile"))
         try:
@@ -40,11 +51,10 @@ class Verification:
         finally:
             await connection.close()
         found += told(self.interactions.wrong)
-        found += told([f"the portrait's fold parked {position}: {cause}" for position, cause in parked])
+        found += told([f"profile parked {position}: {cause}" for position, cause in parked])
         found += told(list(self._broken_promises(ledger, rows)))
-        touched = {row.key for row in rows} | {(TENANT, key_of(person)) for person in people}
-        for name in PROFILES:
-            found += told([one async for one in self._wrong_portraits(name, sorted(key for _, key in touched))])
+        touched = {row.key for row in rows} | {(TENANT, key_of(person.account)) for person in present}
+        found += await self._wrong_people({key for _, key in touched})
         connection = await asyncpg.connect(self.stage.dsn("reference"))
         try:
             await self.counts.read_on(connection)
@@ -55,6 +65,22 @@ class Verification:
         found += told(list(self._wrong_counts(touched, counted)))
         errors = list(self._errors())
         return [*found, *errors] if found else []
+
+    async def _wrong_people(self, anchors: set[bytes]) -> list[str]:
+        """Who is who, and the portraits of everybody whom what was collected or identified since concerns."""
+        async with (
+            open_pool(self.stage.dsn("identity"), size=2, scans=False) as identity,
+            open_pool(self.stage.dsn("profile"), size=2, scans=False) as profile,
+        ):
+            found, identified = await self.identification.read_on(identity, self.minutes)
+            for anchor in anchors:
+                self._golden.collected(anchor, self.interactions.of((TENANT, anchor)))
+            names = sorted(anchors | identified)
+            found += await self.identification.violations(identity, profile, names)
+        portraits = await self._golden.profiles(names)
+        for replica in PROFILES:
+            found += told([one async for one in self._wrong_portraits(replica, portraits)])
+        return found
 
     def _ended(self) -> Iterator[str]:
         for name, replica in self.stage.replicas.items():
@@ -99,18 +125,18 @@ class Verification:
         elif one.differs is (row.event.payload == one.said.document):
             yield f"{name} as {'different from' if one.differs else 'equal to'} what the log has, which is not so"
 
-    async def _wrong_portraits(self, replica: str, keys: Sequence[bytes]) -> Any:
+    async def _wrong_portraits(self, replica: str, golden: Mapping[bytes, pb.Profile]) -> Any:
+        names = list(golden)
         async with channel(self.stage.replicas[replica].target) as connected:
             profiles = rpc.ProfilesStub(connected)
-            for start in range(0, len(keys), ASKED_AT_ONCE):
-                some = keys[start : start + ASKED_AT_ONCE]
+            for start in range(0, len(names), ASKED_AT_ONCE):
+                some = names[start : start + ASKED_AT_ONCE]
                 people = [pb.PersonReference(person_id=key.hex()) for key in some]
                 request = pb.BatchGetProfilesRequest(people=people)
                 answer = await profiles.BatchGetProfiles(request, timeout=20, metadata=metadata_for(TENANT))
-                for key, shown in zip(some, answer.profiles, strict=True):
-                    golden = profile_of(key, self.interactions.of((TENANT, key)))
-                    if shown != golden:
-                        yield f"{replica} shows of {key.hex()} {_difference(shown, golden)}"
+                for name, shown in zip(some, answer.profiles, strict=True):
+                    if shown != golden[name]:
+                        yield f"{replica} shows of {name.hex()} {_difference(shown, golden[name])}"
 
     def _wrong_counts(self, touched: Iterable[Key], counted: dict[Key, int]) -> Iterator[str]:
         for key in sorted(touched):

@@ -5,13 +5,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.people.spans import WHOLE
-from services.identity.domain.changes import places
 from services.identity.domain.decisions import Decision, subjects
-from services.identity.domain.evidence import Evidence, Key, Sighting, combine, observed
-from services.identity.domain.graph import draw
-from services.identity.domain.limits import crowded
-from services.identity.domain.resolution import Resolution, resolve
+from services.identity.domain.evidence import Evidence, Sighting, combine, observed
+from services.identity.domain.resolution import resolve
 from services.identity.domain.standing import Case
 from tests.support.identity import (
     HOUR,
@@ -29,6 +25,7 @@ from tests.support.identity import (
     unlink,
 )
 from tests.support.identity_histories import TIGHT, histories, thorough, two
+from tests.support.lawful import crowds, spanned
 
 UNDONE = [(link, leave), (unlink, leave), (forbid, allow)]
 
@@ -52,24 +49,14 @@ def test_in_every_order_batch_and_repetition_the_people_are_those_of_all_at_once
 @given(histories())
 def test_limits_always_hold(told: list[Input]) -> None:
     case = case_of(told, TIGHT)
-    graph = draw(case, None, {})
-    first_seen = dict(zip(graph.keys, graph.times(), strict=True))
-    for members in people_of(resolve(case)):
-        for type_ in case.rules.types.values():
-            of_type = {key for key in members if (known := case.type_of(key)) and known.name == type_.name}
-            if type_.per_person is not None and len(of_type) > 1:
-                assert not crowded([first_seen[key] for key in of_type], type_.per_person)
+    assert list(crowds(case, resolve(case))) == []
 
 
 @thorough
 @given(histories())
 def test_no_person_spans_a_forbidden_pair(told: list[Input]) -> None:
     case = case_of(told, TIGHT)
-    found = resolve(case)
-    for a, b in case.forbidden():
-        assert not {found.person_of(a)} & {found.person_of(b)}
-        whose = {key: {person for (one, _), person in places(found).items() if one == key} for key in (a, b)}
-        assert not (whose[a] | {found.person_of(a)}) & (whose[b] | {found.person_of(b)})
+    assert list(spanned(case, resolve(case))) == []
 
 
 @thorough
@@ -116,14 +103,3 @@ def test_seeing_the_same_twice_changes_nobody(told: list[Input]) -> None:
     combine(twice, case.evidence)
     combine(twice, case.evidence)
     assert resolve(Case(twice, case.decisions, case.rules, case.screened)) == resolve(case)
-
-
-def people_of(found: Resolution) -> list[set[Key]]:
-    """The identifiers of each person of several, those included that are theirs for a time."""
-    people: dict[bytes, set[Key]] = {}
-    for (key, span), person in places(found).items():
-        if span == WHOLE or found.spans[key, span].to == key:
-            people.setdefault(person, set()).add(key)
-    for person, members in people.items():
-        members.add(person)
-    return list(people.values())
