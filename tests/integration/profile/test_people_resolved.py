@@ -59,3 +59,25 @@ async def test_a_kiosk_joins_nobody_and_each_visitor_has_their_own_session(resol
     found = [await identified_portrait(resolving, person(user), position) for user in users]
     assert [one.interactions for one in found] == [1, 2, 3, 4, 5, 6]
     assert len({one.person_id for one in found}) == len(users)
+
+
+async def test_a_kiosk_of_five_hundred_people_joins_nobody_and_each_finds_what_they_did_there(
+    resolving: Client,
+) -> None:
+    """Pitfall 18, as GetProfile shows it."""
+    kiosk, users = fresh("kiosk"), [fresh() for _ in range(500)]
+    told = []
+    for user in users:
+        session = {"context": {"session_id": fresh("session")}}
+        told.append(came(("device_id", kiosk), **session))
+        told.append(came(("device_id", kiosk), ("user_id", user), **session) | {"type": "identify", "event": ""})
+        told.append(tracked(user))
+    positions = await resolving.recorded(*told, came(("device_id", kiosk)))
+    for position in {one.partition: one for one in positions}.values():  # the last of each partition
+        await identified_portrait(resolving, person(users[0]), position)
+    answer = await resolving.profiles.BatchGetProfiles(pb.BatchGetProfilesRequest(people=map(person, users)))
+    assert [one.interactions for one in answer.profiles] == [3] * len(users)
+    assert len({one.person_id for one in answer.profiles}) == len(users)
+    machine = await identified_portrait(resolving, by("device_id", kiosk), positions[-1])
+    assert machine.person_id not in {one.person_id for one in answer.profiles}
+    assert machine.interactions == 1, "what was done there in no session is nobody's else"
