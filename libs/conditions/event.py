@@ -5,6 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
+from libs.conditions.comparisons import Scalar
+from libs.conditions.numbers import LARGEST
 from libs.conditions.tree import SOURCE
 from libs.runtime.clock import Micros
 
@@ -71,3 +73,19 @@ def key_of(value: Any) -> str | None:
     if kind is float:
         return str(int(value)) if value.is_integer() else repr(value)
     return None
+
+
+def scalar_of(value: Any) -> Scalar | None:
+    """What is kept of a value, the first entry of a list; None for what is no scalar, or a number beyond measure."""
+    for one in values_in(value):
+        if isinstance(one, str):
+            return one[:LONGEST_KEY] or None
+        if isinstance(one, bool) or (isinstance(one, int | float) and -LARGEST <= one <= LARGEST):
+            return one
+        return None
+    return None
+
+
+def scalar_order(scalar: Scalar) -> tuple[str, str]:
+    """What puts scalars into one order, whatever their types."""
+    return key_of(scalar) or "", type(scalar).__name__
