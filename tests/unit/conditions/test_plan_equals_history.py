@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from itertools import pairwise
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,8 +13,10 @@ from libs.conditions.event import Event
 from libs.conditions.features import Features, decode, encode, fingerprint
 from libs.conditions.plan import Plan
 from libs.conditions.standing import Standing
-from libs.conditions.tree import Condition
-from tests.unit.conditions.randomly import ZONES, conditions, histories, moments, standings, starts
+from libs.conditions.tree import Condition, Did
+from libs.conditions.tree import Sequence as Sequence_
+from libs.conditions.windows import HOUR
+from tests.unit.conditions.randomly import ZONES, conditions, dids, histories, moments, sequences, standings, starts
 
 EXAMPLES = 300
 often = settings(
@@ -40,37 +43,50 @@ def grouped(plan: Plan, events: Sequence[Event], chance: random.Random) -> Featu
     return plan.combine(anchors)
 
 
+def clocks(start: int, events: Sequence[Event]) -> st.SearchStrategy[int]:
+    """Often a whole number of hours after an event, and sometimes before one."""
+    after = st.sampled_from([event.occurred_at for event in events] or [start])
+    return st.one_of(
+        st.tuples(after, st.sampled_from([0, 1, 2, 24, 36, 48, 72]).map(lambda n: n * HOUR)).map(sum),
+        moments(start, 40),
+    )
+
+
+@pytest.mark.parametrize("drawn", [dids, sequences(), conditions], ids=["did", "sequence", "tree"])
 @often
-@given(st.data())
-def test_a_plan_answers_as_the_history_does(data: st.DataObject) -> None:
+@given(data=st.data())
+def test_a_plan_answers_as_the_history_does(drawn: st.SearchStrategy[Condition], data: st.DataObject) -> None:
     start, zone = data.draw(starts), data.draw(st.sampled_from(ZONES))
-    condition: Condition = data.draw(conditions)
+    condition = data.draw(drawn)
     events = data.draw(histories(start))
-    now = data.draw(moments(start, 40))
+    now = data.draw(clocks(start, events))
     plan = Plan({"it": condition}, zone)
     features = grouped(plan, events, data.draw(st.randoms(use_true_random=False)))
     standing: Standing = data.draw(standings(plan.traits(features, {"shop": 1})))
     expected = batch.answer(condition, events, standing, now, plan.zones)
     answer = plan.answer("it", features, standing, now)
     assert answer.holds == expected.holds
-    if type(condition).__name__ in {"Did", "Sequence"}:
+    if isinstance(condition, Did | Sequence_):
         assert (answer.value, answer.key) == (expected.value, expected.key)
 
 
+@pytest.mark.parametrize("drawn", [dids, sequences(), conditions], ids=["did", "sequence", "tree"])
 @often
-@given(st.data())
-def test_nothing_changes_before_the_moment_that_was_told(data: st.DataObject) -> None:
+@given(data=st.data())
+def test_nothing_changes_before_the_moment_that_was_told(
+    drawn: st.SearchStrategy[Condition], data: st.DataObject
+) -> None:
     start, zone = data.draw(starts), data.draw(st.sampled_from(ZONES))
-    condition: Condition = data.draw(conditions)
+    condition = data.draw(drawn)
     events = data.draw(histories(start))
-    now = data.draw(moments(start, 20))
+    now = data.draw(clocks(start, events))
     plan = Plan({"it": condition}, zone)
     features = folded(plan, events)
     standing: Standing = data.draw(standings(plan.traits(features, {})))
     answer = plan.answer("it", features, standing, now)
     until = answer.changes_at
     if until is None:
-        until = now + data.draw(st.sampled_from([1, 100, 5000])) * 86_400_000_000
+        until = now + data.draw(st.sampled_from([1, 3, 30, 100, 5000])) * 24 * HOUR
     assert until > now
     for later in (until - 1, data.draw(st.integers(now, until - 1))):
         assert batch.answer(condition, events, standing, later, plan.zones).holds == answer.holds
