@@ -1,7 +1,6 @@
 """A part of a document together with its path, so that whatever is wrong is told at its place."""
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import date
 from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 
@@ -83,9 +82,7 @@ class Said:
         return (self.text(),)
 
     def scalar(self) -> Scalar:
-        """A text, a number, or true or false; a date is the text that writes it."""
-        if isinstance(self.value, date):
-            return self.value.isoformat()
+        """A text, a number, or true or false."""
         if isinstance(self.value, str):
             return self.text() if self.value else ""
         if isinstance(self.value, int | float):
@@ -136,8 +133,7 @@ class Said:
 
     def day(self) -> int:
         """A date such as 2026-11-11, in days since 1970-01-01."""
-        text = self.value.isoformat() if isinstance(self.value, date) else self.text()
-        day = read_day(text)
+        day = read_day(self.text())
         if day is None:
             self.fail("is not a date such as 2026-11-11")
         return day

@@ -1,6 +1,6 @@
-"""YAML as people write it, read without forgiving: one document, no type beyond JSON's and dates, no name twice."""
+"""YAML as people write it, read without forgiving: one document, no type beyond JSON's, no name twice."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import yaml
 
@@ -17,10 +17,22 @@ def read_yaml(text: str) -> Any:
         return yaml.load(text, _Strict)  # noqa: S506 - a kind of SafeLoader
     except yaml.YAMLError as error:
         raise InvalidArgument("", f"is not YAML: {_told(error)}") from None
+    except ValueError as error:  # a number or a date that looks like one and is none
+        raise InvalidArgument("", f"is not YAML: {error}") from None
+    except RecursionError:
+        raise InvalidArgument("", "is nested too deeply") from None
 
 
 class _Strict(yaml.SafeLoader):
-    """YAML in which a name stands once: of two types with one name, the former would be lost without a word."""
+    """YAML in which a name stands once: of two types with one name, the former would be lost without a word.
+
+    A date stays the text that it is, as in JSON.
+    """
+
+    yaml_implicit_resolvers: ClassVar = {
+        letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         names: set[str] = set()
