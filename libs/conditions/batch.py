@@ -25,20 +25,21 @@ _NOT: Final = Found(holds=False)
 
 def answer(condition: Condition, events: Several[Event], standing: Standing, now: Micros, zones: Zones) -> Answer:
     """What a condition answers after a history, in any order; `changes_at` is not computed."""
-    found = _answer(condition, History(events, now, zones.tenant), standing, zones)
-    return Answer(found.holds, None, found.value, found.key)
+    one = found(condition, History(events, now, zones.tenant), standing, zones)
+    return Answer(one.holds, None, one.value, one.key)
 
 
-def _answer(  # noqa: PLR0911  a case for each kind
+def found(  # noqa: PLR0911  a case for each kind
     condition: Condition, history: History, standing: Standing, zones: Zones
 ) -> Found:
+    """What a condition answers, and for a leaf, of which events."""
     match condition:
         case All(parts):
-            return _HOLDS if all(_answer(part, history, standing, zones).holds for part in parts) else _NOT
+            return _HOLDS if all(found(part, history, standing, zones).holds for part in parts) else _NOT
         case AnyOf(parts):
-            return _HOLDS if any(_answer(part, history, standing, zones).holds for part in parts) else _NOT
+            return _HOLDS if any(found(part, history, standing, zones).holds for part in parts) else _NOT
         case Not(part):
-            return _NOT if _answer(part, history, standing, zones).holds else _HOLDS
+            return _NOT if found(part, history, standing, zones).holds else _HOLDS
         case Did():
             return history.did(condition)
         case Sequence():
