@@ -8,6 +8,7 @@ from typing import Any
 from libs.conditions.calendar import Calendar
 from libs.conditions.feature import Feature, features_of_did
 from libs.conditions.features import Section
+from libs.conditions.rising import rising_reader
 from libs.conditions.seen import NO, Reader, Result, Seen, either
 from libs.conditions.sliding import Gauge, Leaves, Slid
 from libs.conditions.states import State
@@ -37,7 +38,7 @@ def reader_of_amount(did: Did, amount: Amount, calendar: Calendar) -> Reader:
             return nothing
         return answer(held, state, None if stretch_of is None else stretch_of(state, seen))
 
-    return read
+    return rising_reader(amount, features[0], calendar, read) or read
 
 
 def _stretch(amount: Amount, feature: Feature, calendar: Calendar) -> Callable[[State, Seen], Stretch] | None:

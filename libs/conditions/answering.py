@@ -64,13 +64,25 @@ def _some(parts: list[Reader]) -> Reader:
 
 
 def _every(parts: list[Reader]) -> Reader:
-    some = _some([_opposite(part) for part in parts])
-    return _opposite(some)
+    def read(seen: Seen) -> Result:
+        failing, soonest, latest = False, None, 0
+        for part in parts:
+            holds, changes_at = part(seen)[:2]
+            if holds:
+                if changes_at is not None and (soonest is None or changes_at < soonest):
+                    soonest = changes_at
+            elif changes_at is None:
+                return NO
+            else:  # as long as one part goes on to fail, all do: the last of them decides
+                failing, latest = True, max(latest, changes_at)
+        return Result(holds=False, changes_at=latest) if failing else Result(True, soonest)
+
+    return read
 
 
 def _opposite(part: Reader) -> Reader:
     def read(seen: Seen) -> Result:
-        result = part(seen)
-        return result._replace(holds=not result.holds)
+        holds, changes_at = part(seen)[:2]
+        return Result(not holds, changes_at)
 
     return read

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as Several
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from libs.conditions.calendar import Calendar
 from libs.conditions.event import Event, entries_of, key_of, property_of, scalar_of, value_at, values_in
@@ -11,67 +11,82 @@ from libs.conditions.feature import Feature
 from libs.conditions.features import Section
 from libs.conditions.filters import check_of_entry
 from libs.conditions.numbers import fixed
-from libs.conditions.states import Brought
+from libs.conditions.tree import Each
+from libs.conditions.windows import Between
 from libs.runtime.clock import Micros
 
 Look = Callable[[str], Any]
 Step = Callable[[Section, Event, Micros, int], None]
 """Notes what an event of a day brings in the section that its feature stands in."""
 
+_ONE: Final = (("", 1),)
+
 
 def step_of(feature: Feature, calendar: Calendar) -> Step:
     """How a feature takes in an event that passed its filter."""
-    key, noted, dates = feature.key, feature.kind.noted, feature.dates
-    if feature.filter.each is None and feature.per is None and feature.of is None and dates is None:
-        return _plain_step(key, noted)
-    things, brought_by = _things(feature, calendar), _brought(feature)
-
-    def step(section: Section, event: Event, at: Micros, day: int) -> None:
-        if dates is not None:
-            if (dates.first is not None and day < dates.first) or (dates.last is not None and day > dates.last):
-                return
-            day = 0  # all days are one: none is ever left behind, nor moves a window
-        for look in things(event):
-            for brought in brought_by(look, at, day):
-                section[key] = noted(section.get(key), brought)
-
-    return step
+    if feature.filter.each is not None:
+        return _each_step(feature, feature.filter.each, calendar)
+    if feature.dates is not None:
+        return _dated_step(_event_step(feature), feature.dates)
+    return _event_step(feature)
 
 
-def _plain_step(key: int, noted: Callable[[Any, Brought], Any]) -> Step:
-    def step(section: Section, event: Event, at: Micros, day: int) -> None:
-        section[key] = noted(section.get(key), Brought(at, day, "", 1))
+def _event_step(feature: Feature) -> Step:
+    key, noted = feature.key, feature.kind.noted
+    if feature.of is None and feature.per is None:
 
-    return step
+        def step(section: Section, event: Event, at: Micros, day: int) -> None:
+            section[key] = noted(section.get(key), at, day, "", 1)
+
+        return step
+    brought = _brought(feature)
+
+    def measuring_step(section: Section, event: Event, at: Micros, day: int) -> None:
+        for of, what in brought(partial(property_of, event)):
+            section[key] = noted(section.get(key), at, day, of, what)
+
+    return measuring_step
 
 
-def _things(feature: Feature, calendar: Calendar) -> Callable[[Event], Iterable[Look]]:
-    each = feature.filter.each
-    if each is None:
-        return lambda event: (partial(property_of, event),)
+def _each_step(feature: Feature, each: Each, calendar: Calendar) -> Step:
+    key, noted, brought = feature.key, feature.kind.noted, _brought(feature)
     listed, passes = each.property, check_of_entry(each.clauses, calendar)
-    return lambda event: (partial(value_at, entry) for entry in entries_of(event.properties, listed) if passes(entry))
+
+    def step(section: Section, event: Event, at: Micros, day: int) -> None:
+        for entry in entries_of(event.properties, listed):
+            if passes(entry):
+                for of, what in brought(partial(value_at, entry)):
+                    section[key] = noted(section.get(key), at, day, of, what)
+
+    return _dated_step(step, feature.dates) if feature.dates is not None else step
 
 
-def _brought(feature: Feature) -> Callable[[Look, Micros, int], Iterator[Brought]]:
+def _dated_step(step: Step, dates: Between) -> Step:
+    first, last = dates.first, dates.last
+
+    def dated(section: Section, event: Event, at: Micros, day: int) -> None:
+        if (first is None or day >= first) and (last is None or day <= last):
+            step(section, event, at, 0)  # all days are one: none is ever left behind
+
+    return dated
+
+
+def _brought(feature: Feature) -> Callable[[Look], Iterable[tuple[str, Any]]]:
     of, per, counted = feature.of, feature.per, feature.counted
     if feature.shape in {"first", "last"}:
         assert of is not None, "the value of a property is kept"
         return partial(_value, of)
-
-    def brought(look: Look, at: Micros, day: int) -> Iterator[Brought]:
-        numbers: Several[int] = (1,) if of is None else _numbers(look(of))
-        for key in ("",) if per is None else keys_in(look(per)):
-            for number in numbers:
-                yield Brought(at, day, key, 1 if counted else number)
-
-    return brought
+    if of is None:
+        return (lambda _: _ONE) if per is None else lambda look: [(key, 1) for key in keys_in(look(per))]
+    if per is None:
+        return lambda look: [("", 1 if counted else number) for number in _numbers(look(of))]
+    return lambda look: [(key, 1 if counted else number) for key in keys_in(look(per)) for number in _numbers(look(of))]
 
 
-def _value(of: str, look: Look, at: Micros, day: int) -> Iterator[Brought]:
+def _value(of: str, look: Look) -> Iterator[tuple[str, Any]]:
     value = scalar_of(look(of))
     if value is not None:
-        yield Brought(at, day, "", 0, value)
+        yield "", value
 
 
 def keys_in(value: Any) -> Iterable[str]:

@@ -21,6 +21,9 @@ from libs.runtime.clock import Micros
 Shape = Literal["sum", "least", "greatest", "distinct", "times", "span", "first", "last"]
 Where = tuple[Clause | Elements, ...]
 
+_FEW: Final = 50
+"""A clause with more values than that hardly narrows anything down."""
+
 _LENGTHS: Final = (7, 30, 90, MOST_DAYS)
 _DAY: Final[Micros] = 24 * HOUR
 _JOINS: Final = {"sum": int.__add__, "least": min, "greatest": max}
@@ -33,6 +36,18 @@ class Filter(msgspec.Struct, frozen=True, gc=False):
     events: tuple[str, ...]
     where: Where = ()
     each: Each | None = None
+
+    @property
+    def narrowest(self) -> tuple[Clause, ...]:
+        """The clause that lets the fewest values of a property pass, if one lets few; events are led by it."""
+        found: tuple[Clause, ...] = ()
+        fewest = _FEW + 1
+        for clause in self.where:
+            if isinstance(clause, Clause) and isinstance(clause.test, OneOf) and not clause.negated:
+                values = len(clause.test.values)
+                if values < fewest:
+                    found, fewest = (clause,), values
+        return found
 
 
 class Feature(msgspec.Struct, frozen=True, gc=False):
@@ -59,8 +74,8 @@ class Feature(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def section(self) -> int:
-        """The section of an anchor's features that it stands in, with all others about events of the same names."""
-        return section_of(self.filter.events)
+        """The section of an anchor's features that it stands in, of 32 bits."""
+        return _hashed(4, (self.filter.events, *self.filter.narrowest))
 
     @property
     def kind(self) -> Kind:
@@ -79,11 +94,6 @@ class Feature(msgspec.Struct, frozen=True, gc=False):
                 return AtEdge(first=self.shape == "first")
             case _:
                 assert_never(self.shape)
-
-
-def section_of(events: tuple[str, ...]) -> int:
-    """The section of features about events of these names."""
-    return _hashed(4, events)
 
 
 def features_of_did(did: Did, zone: str) -> tuple[Feature, ...]:

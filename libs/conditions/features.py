@@ -1,11 +1,11 @@
 """What is kept of events for conditions: a state per anchor in which the order of events can't be seen.
 
-Features stand in sections, one for all features about events of the same names, so that an event decodes and encodes
-its own sections only. A section says nothing of features that no event has touched, and features know nothing of
-definitions: adding one moves nothing.
+Features stand in sections, one for all features about events of the same names and, where they ask for one, of the same
+value of a property, so that an event decodes and encodes little more than what it changes. A section says nothing of
+features that no event has touched, and features know nothing of definitions: adding one moves nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -71,7 +71,7 @@ def encode(features: Features) -> bytes:
 
 def decode(state: bytes) -> Features:
     """The features that were encoded; sections are decoded when touched."""
-    return Features(dict(_read_outer(state)))
+    return Features(_read_outer(state))
 
 
 def fingerprint(features: Features) -> bytes:
@@ -99,5 +99,7 @@ def _big_number(code: int, data: memoryview) -> int:
 
 
 _write: Final = msgspec.msgpack.Encoder().encode
-_read_outer: Final = msgspec.msgpack.Decoder(dict[int, msgspec.Raw]).decode
+_read_outer: Final[Callable[[bytes], dict[int, Section | msgspec.Raw]]] = msgspec.msgpack.Decoder(
+    dict[int, msgspec.Raw]
+).decode  # type: ignore[assignment]
 _read: Final = msgspec.msgpack.Decoder(dict[int, Any], ext_hook=_big_number).decode

@@ -7,20 +7,16 @@ event has, so that a hundred definitions about a hundred categories cost an even
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from libs.conditions.bringing import Step, step_of
 from libs.conditions.calendar import Calendar
 from libs.conditions.comparisons import OneOf
 from libs.conditions.event import Event, property_of
-from libs.conditions.feature import Feature, Filter, Where
+from libs.conditions.feature import Feature, Filter
 from libs.conditions.features import Features
 from libs.conditions.filters import Check, check_of, tagged
-from libs.conditions.tree import Clause
 from libs.runtime.clock import Micros
-
-_MOST_INDEXED: Final = 50
-"""A clause with more values than that hardly narrows anything down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,38 +69,23 @@ def junctions(readers: Mapping[Feature, AbstractSet[str]], calendar: Calendar) -
         by_filter.setdefault(feature.filter, []).append(feature)
     found: dict[str, Junction] = {}
     for filter_, features in by_filter.items():
-        index, rest = _split(filter_.where)
+        narrowest = filter_.narrowest
         route = Route(
-            check_of(rest, calendar),
+            check_of([clause for clause in filter_.where if clause not in narrowest], calendar),
             features[0].section,
             tuple(step_of(feature, calendar) for feature in features),
             frozenset().union(*(readers[feature] for feature in features)),
         )
         for name in filter_.events:
             junction = found.setdefault(name, Junction())
-            if index is None:
+            if not narrowest:
                 junction.always.append(route)
-            else:
-                path, values = index
-                routes = junction.by_value.setdefault(path, {})
-                for value in {tagged(value) for value in values}:
+            for clause in narrowest:
+                assert isinstance(clause.test, OneOf), "one of few values"
+                routes = junction.by_value.setdefault(clause.property, {})
+                for value in {tagged(value) for value in clause.test.values}:
                     routes.setdefault(value, []).append(route)
     return found
-
-
-def _split(where: Where) -> tuple[tuple[str, tuple[Any, ...]] | None, Where]:
-    """The clause that narrows down most, as a property and its values, and the other clauses."""
-    best: Clause | None = None
-    fewest = _MOST_INDEXED
-    for clause in where:
-        if isinstance(clause, Clause) and isinstance(clause.test, OneOf) and not clause.negated:
-            values = {tagged(value) for value in clause.test.values}
-            if len(values) <= fewest and (best is None or len(values) < fewest):
-                best, fewest = clause, len(values)
-    if best is None:
-        return None, where
-    assert isinstance(best.test, OneOf)
-    return (best.property, best.test.values), tuple(one for one in where if one is not best)
 
 
 def _led(routes: Mapping[Any, list[Route]], value: Any) -> Iterable[Route]:

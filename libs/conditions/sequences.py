@@ -20,14 +20,14 @@ _FOREVER: Final[Micros] = 2**62
 
 def reader_of_sequence(sequence: Sequence, calendar: Calendar) -> Reader:
     """The answer of a `sequence`."""
-    first, other = features_of_sequence(sequence)
+    first, other = ((feature.section, feature.key) for feature in features_of_sequence(sequence))
     spans = _Spans(sequence, calendar)
 
     def read(seen: Seen) -> Result:
-        begun = _state(seen, first.section, first.key)
+        begun = _state(seen, *first)
         if not begun:
             return NO
-        others = _state(seen, other.section, other.key)
+        others = _state(seen, *other)
         now = max(seen.now, begun[-1][0], others[-1][0] if others else seen.now)
         made, changes_at, coming = None, 0, _FOREVER
         for at, followed in _followed(begun, others, spans):

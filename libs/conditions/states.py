@@ -8,9 +8,8 @@ States are plain dicts and lists of whole numbers and texts, so that they are st
 
 from bisect import insort
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
-from libs.conditions.comparisons import Scalar
 from libs.conditions.event import scalar_order
 from libs.conditions.windows import MOST_DAYS
 from libs.runtime.clock import Micros
@@ -26,20 +25,11 @@ State = Any
 Join = Callable[[int, int], int]
 
 
-class Brought(NamedTuple):
-    """What an event brings to a feature."""
-
-    at: Micros
-    day: int
-    key: str
-    number: int
-    value: Scalar = 0
-
-
 class Kind(Protocol):
-    """One way to keep events."""
+    """One way to keep what events bring: a moment and its day, a key, and a number, or another value."""
 
-    def noted(self, state: State | None, brought: Brought) -> State:
+    # Plain arguments, for a tuple of them would be made for every feature of every event.
+    def noted(self, state: State | None, at: Micros, day: int, key: str, what: Any) -> State:
         """The state with one more; the state given changes, and None is that of nothing."""
         ...
 
@@ -56,19 +46,18 @@ class Daily:
     def __init__(self, join: Join) -> None:
         self._join = join
 
-    def noted(self, state: dict[int, int] | None, brought: Brought) -> dict[int, int]:
-        day, number = brought.day, brought.number
+    def noted(self, state: dict[int, int] | None, at: Micros, day: int, key: str, what: Any) -> dict[int, int]:
         if state is None:
-            return {day: number}
+            return {day: what}
         known = state.get(day)
         if known is not None:
-            state[day] = self._join(known, number)
+            state[day] = self._join(known, what)
             return state
         newest = max(state)
         if day <= newest - MOST_DAYS:
-            self._add(state, OLDER, number)
+            self._add(state, OLDER, what)
         else:
-            state[day] = number
+            state[day] = what
             if day > newest:
                 self._fold_older(state, day)
         return state
@@ -100,19 +89,20 @@ class KeyedDaily:
         self._join = join
         self._keep = keep
 
-    def noted(self, state: dict[int, dict[str, int]] | None, brought: Brought) -> dict[int, dict[str, int]]:
-        day, key, number = brought.day, brought.key, brought.number
+    def noted(
+        self, state: dict[int, dict[str, int]] | None, at: Micros, day: int, key: str, what: Any
+    ) -> dict[int, dict[str, int]]:
         if state is None:
-            return {day: {key: number}}
+            return {day: {key: what}}
         of_day = state.get(day)
         known = None if of_day is None else of_day.get(key)
         if of_day is not None and known is not None:
-            of_day[key] = self._join(known, number)
+            of_day[key] = self._join(known, what)
         elif of_day is not None:
-            of_day[key] = number
+            of_day[key] = what
             self._bound(state)
         elif day > max(state) - self._keep:
-            state[day] = {key: number}
+            state[day] = {key: what}
             self._bound(state)
         return state
 
@@ -149,8 +139,7 @@ class LastDays:
 
     __slots__ = ()
 
-    def noted(self, state: dict[str, int] | None, brought: Brought) -> dict[str, int]:
-        day, key = brought.day, brought.key
+    def noted(self, state: dict[str, int] | None, at: Micros, day: int, key: str, what: Any) -> dict[str, int]:
         if state is None:
             return {key: day}
         known = state.get(key)
@@ -178,8 +167,8 @@ class Times:
     def __init__(self, keep: Micros) -> None:
         self._keep = keep
 
-    def noted(self, state: list[list[Any]] | None, brought: Brought) -> list[list[Any]]:
-        entry: list[Any] = [brought.at, brought.key, brought.number]
+    def noted(self, state: list[list[Any]] | None, at: Micros, day: int, key: str, what: Any) -> list[list[Any]]:
+        entry: list[Any] = [at, key, what]
         if state is None:
             return [entry]
         if entry >= state[-1]:
@@ -211,8 +200,7 @@ class Span:
 
     __slots__ = ()
 
-    def noted(self, state: list[Micros] | None, brought: Brought) -> list[Micros]:
-        at = brought.at
+    def noted(self, state: list[Micros] | None, at: Micros, day: int, key: str, what: Any) -> list[Micros]:
         if state is None:
             return [at, at]
         state[0] = min(state[0], at)
@@ -231,8 +219,8 @@ class AtEdge:
     def __init__(self, *, first: bool) -> None:
         self._first = first
 
-    def noted(self, state: list[Any] | None, brought: Brought) -> list[Any]:
-        said = [brought.at, brought.value]
+    def noted(self, state: list[Any] | None, at: Micros, day: int, key: str, what: Any) -> list[Any]:
+        said = [at, what]
         return said if state is None else self.united(state, said)
 
     def united(self, a: list[Any], b: list[Any]) -> list[Any]:
