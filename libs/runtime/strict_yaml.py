@@ -1,5 +1,6 @@
 """YAML as people write it, read without forgiving: one document, no type beyond JSON's, no name twice."""
 
+import re
 from typing import Any, ClassVar, Final
 
 import yaml
@@ -23,14 +24,18 @@ def read_yaml(text: str) -> Any:
         raise InvalidArgument("", "is nested too deeply") from None
 
 
+_TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
+_BOOLEAN: Final = "tag:yaml.org,2002:bool"
+
+
 class _Strict(yaml.SafeLoader):
     """YAML in which a name stands once: of two types with one name, the former would be lost without a word.
 
-    A date stays the text that it is, as in JSON.
+    A date stays the text that it is, as in JSON, and so do yes, no, on and off: somebody's answer "no" is not false.
     """
 
     yaml_implicit_resolvers: ClassVar = {
-        letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        letter: [(tag, pattern) for tag, pattern in resolvers if tag not in {_BOOLEAN, _TIMESTAMP}]
         for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
@@ -43,6 +48,9 @@ class _Strict(yaml.SafeLoader):
             if isinstance(key.value, str):
                 names.add(key.value)
         return super().construct_mapping(node, deep=deep)
+
+
+_Strict.add_implicit_resolver(_BOOLEAN, re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 def _told(error: yaml.YAMLError) -> str:
