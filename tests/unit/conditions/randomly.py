@@ -14,6 +14,7 @@ from libs.conditions.comparisons import (
     FromToday,
     InBound,
     OneOf,
+    Scalar,
     StartsWith,
     Timeless,
     Years,
@@ -31,6 +32,7 @@ from libs.conditions.tree import (
     Each,
     EdgeValue,
     Elements,
+    Measure,
     Moment,
     Not,
     Score,
@@ -42,7 +44,7 @@ from libs.conditions.tree import (
     Tier,
     Trait,
 )
-from libs.conditions.windows import EVER, HOUR, Between, Days, Hours, Window
+from libs.conditions.windows import EVER, HOUR, Between, Days, Hours, Length, Window
 
 ZONES: Final = ("Asia/Shanghai", "America/New_York", "Europe/London", "Pacific/Apia", "America/Havana", "UTC")
 NAMES: Final = ("viewed", "bought")
@@ -68,7 +70,9 @@ def moments(start: int, days: int = 4) -> st.SearchStrategy[int]:
 
 
 numbers = st.sampled_from([1, 2, 3, 5, 1, 2, 3, 0, -2, 2.5, 0.0001, "1.5", "x", 1e300])
-words = st.sampled_from(["red", "green", "red", "green", "Blue", "redgreen", True, 1, 1.0, "1", ""])
+words: st.SearchStrategy[Scalar] = st.sampled_from(
+    ["red", "green", "red", "green", "Blue", "redgreen", True, 1, 1.0, "1", ""]
+)
 dates = st.sampled_from(
     ["2024-02-29", "2024-03-10T12:00:00Z", "2024-03-10T23:30:00-05:00", "2024-11-03T05:30:00", "no"]
 )
@@ -133,7 +137,7 @@ day_lengths = st.sampled_from([1, 2, 3, 7, 30, 400]).map(Days)
 hour_lengths = st.sampled_from([1, 2, 24, 36, 72]).map(Hours)
 betweens = st.builds(Between, days, days)
 windows: st.SearchStrategy[Window] = st.one_of(st.just(EVER), day_lengths, hour_lengths, betweens)
-measures = st.sampled_from(["count", "sum", "average", "distinct", "min", "max"])
+measures: st.SearchStrategy[Measure] = st.sampled_from(["count", "sum", "average", "distinct", "min", "max"])
 
 
 @st.composite
@@ -170,11 +174,12 @@ steps = st.builds(Step, names, wheres)
 @st.composite
 def sequences(draw: st.DrawFn) -> Sequence:
     negated = draw(st.booleans())
-    lengths = st.one_of(st.none(), st.sampled_from([Days(1), Days(2), Hours(1), Hours(24)]))
-    within, waited = draw(lengths), None
+    short: list[Length | None] = [None, Days(1), Days(2), Hours(1), Hours(24)]
+    long: list[Length] = [Days(3), Days(7), Days(30), Days(90), Hours(72)]
+    within, waited = draw(st.sampled_from(short)), None
     if negated and draw(st.booleans()):
         within, waited = None, within
-    during = draw(st.sampled_from([Days(3), Days(7), Days(30), Days(90), Hours(72)]))
+    during = draw(st.sampled_from(long))
     return Sequence(draw(steps), draw(steps), negated, within, waited, draw(st.sampled_from([None, "colour"])), during)
 
 

@@ -33,8 +33,8 @@ def event(index: int, said: list[Any]) -> Event:
 def person(said: dict[str, Any]) -> tuple[list[Event], Standing]:
     events = [event(index, one) for index, one in enumerate(said.pop("events", []))]
     scores = {key: fixed(score) or 0 for key, score in said.pop("scores", {}).items()}
-    sets = {name: frozenset(said.pop(name, [])) for name in ("stages", "tiers", "segments")}
-    standing = Standing(said.pop("traits", {}), said.pop("tags", {}), scores, **sets)
+    stages, tiers, segments = (frozenset(said.pop(name, [])) for name in ("stages", "tiers", "segments"))
+    standing = Standing(said.pop("traits", {}), said.pop("tags", {}), scores, stages, tiers, segments)
     assert not said, "nothing of an example is left unread"
     return events, standing
 
