@@ -150,7 +150,7 @@ def _turned(state: Mapping[int, Mapping[str, int]]) -> dict[str, dict[int, int]]
 def _until_gone(slid: Slid, numbers: Numbers, stretch: Stretch) -> Slid:
     """A key of which nothing is left holds no bound, not even one that nothing would meet."""
     if slid.holds and slid.changes_at is None:
-        return slid._replace(changes_at=stretch[1](max(numbers)))
+        return Slid(slid.holds, stretch[1](max(numbers)), slid.number, slid.of)
     return slid
 
 

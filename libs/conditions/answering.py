@@ -67,8 +67,9 @@ def _every(parts: list[Reader]) -> Reader:
     def read(seen: Seen) -> Result:
         failing, soonest, latest = False, None, 0
         for part in parts:
-            holds, changes_at = part(seen)[:2]
-            if holds:
+            result = part(seen)
+            changes_at = result.changes_at
+            if result.holds:
                 if changes_at is not None and (soonest is None or changes_at < soonest):
                     soonest = changes_at
             elif changes_at is None:
@@ -82,7 +83,7 @@ def _every(parts: list[Reader]) -> Reader:
 
 def _opposite(part: Reader) -> Reader:
     def read(seen: Seen) -> Result:
-        holds, changes_at = part(seen)[:2]
-        return Result(not holds, changes_at)
+        result = part(seen)
+        return Result(not result.holds, result.changes_at)
 
     return read

@@ -39,13 +39,28 @@ def _event_step(feature: Feature) -> Step:
             section[key] = noted(section.get(key), at, day, "", 1)
 
         return step
+    if feature.of is not None and feature.per is None and feature.shape not in {"first", "last"}:
+        return _number_step(feature, feature.of)
     brought = _brought(feature)
 
-    def measuring_step(section: Section, event: Event, at: Micros, day: int) -> None:
+    def step_of_values(section: Section, event: Event, at: Micros, day: int) -> None:
         for of, what in brought(partial(property_of, event)):
             section[key] = noted(section.get(key), at, day, of, what)
 
-    return measuring_step
+    return step_of_values
+
+
+def _number_step(feature: Feature, of: str) -> Step:
+    """The commonest, without making lists of one."""
+    key, noted, counted = feature.key, feature.kind.noted, feature.counted
+
+    def step(section: Section, event: Event, at: Micros, day: int) -> None:
+        value = property_of(event, of)
+        for number in _numbers(value) if type(value) is list else (fixed(value),):
+            if number is not None:
+                section[key] = noted(section.get(key), at, day, "", 1 if counted else number)
+
+    return step
 
 
 def _each_step(feature: Feature, each: Each, calendar: Calendar) -> Step:

@@ -51,7 +51,7 @@ class Calendar:
 
 
 class Zones:
-    """The tenant's calendar, and those of persons; `fallbacks` counts the persons whose zone was none."""
+    """The tenant's calendar, and those of persons; `fallbacks` counts how often one's zone was none."""
 
     __slots__ = ("_known", "fallbacks", "tenant")
 

@@ -106,7 +106,7 @@ def _inner(condition: Condition, path: str) -> Iterator[tuple[str, Condition]]:
             for index, part in enumerate(parts):
                 yield f"{before}{name}[{index}]", part
         case Not(part):
-            yield f"{before}not", part
+            yield f"{before}{'did_not' if isinstance(part, Did) else 'not'}", part
         case _:
             pass
 

@@ -55,17 +55,17 @@ class Feature(msgspec.Struct, frozen=True, gc=False):
 
     `of` names what is measured; None counts, and so does `counted`, where `of` can be read. `per` names what it is kept
     by. `keep` is in days where there is a `per`, in microseconds for times, otherwise 0. With `dates` only their days
-    count, all as one. `zone` is set where days matter.
+    count, all as one. `zone` is the tenant's: days, and dates in clauses, are another thing in another zone.
     """
 
     filter: Filter
     shape: Shape
+    zone: str
     of: str | None = None
     counted: bool = False
     per: str | None = None
     keep: int = 0
     dates: Between | None = None
-    zone: str = ""
 
     @property
     def key(self) -> int:
@@ -101,19 +101,19 @@ def features_of_did(did: Did, zone: str) -> tuple[Feature, ...]:
     filter_ = Filter(did.events, _canonical(did.where), _canonical_each(did.each))
     match did.test:
         case Moment():
-            return (Feature(filter_, "span"),)
+            return (Feature(filter_, "span", zone),)
         case EdgeValue(edge, of):
-            return (Feature(filter_, edge, of),)
+            return (Feature(filter_, edge, zone, of),)
         case Amount():
             return tuple(_features_of_amount(did.test, filter_, zone))
         case _:
             assert_never(did.test)
 
 
-def features_of_sequence(sequence: Sequence) -> tuple[Feature, Feature]:
+def features_of_sequence(sequence: Sequence, zone: str) -> tuple[Feature, Feature]:
     """The features that answer a `sequence`: when the one and when the other happened, by the same value."""
     keep = _micros(sequence.during)
-    first, other = (_step(step, sequence.same, keep) for step in (sequence.first, sequence.other))
+    first, other = (_step(step, sequence.same, keep, zone) for step in (sequence.first, sequence.other))
     return first, other
 
 
@@ -122,30 +122,30 @@ def _features_of_amount(amount: Amount, filter_: Filter, zone: str) -> Iterator[
     if isinstance(window, Hours):
         shape: Shape = "times"
         if amount.measure == "distinct":
-            yield Feature(filter_, shape, per=of, keep=MOST_HOURS * HOUR)
+            yield Feature(filter_, shape, zone, per=of, keep=MOST_HOURS * HOUR)
         else:
-            yield Feature(filter_, shape, of, per=amount.per, keep=MOST_HOURS * HOUR)
+            yield Feature(filter_, shape, zone, of, per=amount.per, keep=MOST_HOURS * HOUR)
         return
     dates = window if isinstance(window, Between) else None
     keep = _days(window) if amount.per is not None else 0
     match amount.measure:
         case "count":
-            yield Feature(filter_, "sum", None, counted=True, per=amount.per, keep=keep, dates=dates, zone=zone)
+            yield Feature(filter_, "sum", zone, counted=True, per=amount.per, keep=keep, dates=dates)
         case "sum" | "average":
-            yield Feature(filter_, "sum", of, per=amount.per, keep=keep, dates=dates, zone=zone)
+            yield Feature(filter_, "sum", zone, of, per=amount.per, keep=keep, dates=dates)
             if amount.measure == "average":
-                yield Feature(filter_, "sum", of, counted=True, per=amount.per, keep=keep, dates=dates, zone=zone)
+                yield Feature(filter_, "sum", zone, of, counted=True, per=amount.per, keep=keep, dates=dates)
         case "min" | "max":
             shape = "least" if amount.measure == "min" else "greatest"
-            yield Feature(filter_, shape, of, per=amount.per, keep=keep, dates=dates, zone=zone)
+            yield Feature(filter_, shape, zone, of, per=amount.per, keep=keep, dates=dates)
         case "distinct":
-            yield Feature(filter_, "distinct", per=of, dates=dates, zone=zone)
+            yield Feature(filter_, "distinct", zone, per=of, dates=dates)
         case _:
             assert_never(amount.measure)
 
 
-def _step(step: Step, same: str | None, keep: Micros) -> Feature:
-    return Feature(Filter(step.events, _canonical(step.where)), "times", per=same, keep=keep)
+def _step(step: Step, same: str | None, keep: Micros, zone: str) -> Feature:
+    return Feature(Filter(step.events, _canonical(step.where)), "times", zone, per=same, keep=keep)
 
 
 def _days(window: Window) -> int:

@@ -27,7 +27,7 @@ class Plan:
     """The definitions of a tenant, by key, and the features that they share; it never changes.
 
     `features` are the fingerprints of what it keeps: compare those of two plans to know what a new definition must be
-    folded for. `zones` counts the persons whose zone was none.
+    folded for. `zones` counts how often a person's zone was none.
     """
 
     def __init__(self, definitions: Mapping[str, Condition], zone: str, only: AbstractSet[int] | None = None) -> None:
@@ -115,16 +115,16 @@ class Plan:
         seen = Seen(features, standing, now, self._calendar.day(now))
         found = {}
         for key in keys:
-            holds, changes_at, measured, value, of = self._reader(key)(seen)
+            result = (self._readers.get(key) or self._compiled(key))(seen)
+            changes_at, measured = result.changes_at, result.measured
             if changes_at is not None and changes_at <= now:
                 changes_at = now + 1
-            found[key] = Answer(holds, changes_at, value if measured is None else _shown(*measured), of)
+            value = result.value if measured is None else _shown(*measured)
+            found[key] = Answer(result.holds, changes_at, value, result.key)
         return found
 
-    def _reader(self, key: str) -> Reader:
-        reader = self._readers.get(key)
-        if reader is None:
-            reader = self._readers[key] = reader_of(self._definitions[key], self.zones)
+    def _compiled(self, key: str) -> Reader:
+        reader = self._readers[key] = reader_of(self._definitions[key], self.zones)
         return reader
 
     def readers(self, reference: str) -> frozenset[str]:
@@ -141,7 +141,7 @@ def _features(condition: Condition, zone: str) -> set[Feature]:
         if isinstance(leaf, Did):
             found |= set(features_of_did(leaf, zone))
         elif isinstance(leaf, Sequence):
-            found |= set(features_of_sequence(leaf))
+            found |= set(features_of_sequence(leaf, zone))
     return found
 
 

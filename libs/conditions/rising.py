@@ -4,7 +4,6 @@ What only has to be large enough falls as time goes on, as long as no number is 
 until it holds. Everything else is left to the general way, which would answer these the same.
 """
 
-from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -31,8 +30,9 @@ def rising_reader(amount: Amount, feature: Feature, calendar: Calendar, general:
             fall = _Fall(asked.low, days, calendar)
             return _of_days(asked, fall, general) if amount.per is None else _of_days_by_key(asked, fall, general)
         case Hours():
-            is_count = amount.measure == "count" and amount.per is None
-            return _of_hours(asked, amount.window.micros) if is_count else None
+            micros = amount.window.micros
+            by_key = amount.per is not None
+            return _of_hours_by_key(asked, micros, general) if by_key else _of_hours(asked, micros, general)
         case _:
             return None
 
@@ -85,37 +85,33 @@ def _of_days(asked: _Asked, fall: _Fall, general: Reader) -> Reader:
 
 def _of_days_by_key(asked: _Asked, fall: _Fall, general: Reader) -> Reader:
     section, key, low, unit = asked
-    days, falls_at = fall.days, fall.at
+    days, start_of = fall.days, fall.calendar.start_of
 
     def read(seen: Seen) -> Result:
         held = seen.features.section(section)
         state: Mapping[int, Mapping[str, int]] | None = None if held is None else held.get(key)
         if state is None:
             return NO
-        today = seen.today
-        since = today - days
+        since = seen.today - days
         totals: dict[str, int] = {}
-        for day, numbers in state.items():
-            if day > since:
-                if day > today or min(numbers.values()) < 0:
+        falls: dict[str, int] = {}
+        for day in sorted(state, reverse=True):
+            if day <= since:
+                break
+            if day > seen.today:
+                return general(seen)
+            for of, number in state[day].items():
+                if number < 0:
                     return general(seen)
-                for of, number in numbers.items():
-                    totals[of] = totals.get(of, 0) + number
-        if not totals:
-            return NO
-        most = max(totals.values())
-        changes_at = None
-        if most >= low:
-            holding = [of for of, total in totals.items() if total >= low]
-            by_day = {of: {day: numbers[of] for day, numbers in state.items() if of in numbers} for of in holding}
-            changes_at = max(falls_at(by_day[of], since, totals[of]) for of in holding)
-        greatest = min(of for of, total in totals.items() if total == most)
-        return Result(most >= low, changes_at, (most * unit, 1), None, greatest)
+                total = totals[of] = totals.get(of, 0) + number
+                if total >= low:
+                    falls.setdefault(of, day)
+        return _most(totals, start_of(max(falls.values()) + days) if falls else None, unit)
 
     return read
 
 
-def _of_hours(asked: _Asked, micros: Micros) -> Reader:
+def _of_hours(asked: _Asked, micros: Micros, general: Reader) -> Reader:
     section, key, low, unit = asked
 
     def read(seen: Seen) -> Result:
@@ -124,14 +120,48 @@ def _of_hours(asked: _Asked, micros: Micros) -> Reader:
         if state is None:
             return Result(False, None, (0, 1))
         since = max(seen.now, state[-1][0]) - micros
-        count = len(state) - bisect_right(state, since, key=_moment)
-        if count < low:
-            return Result(False, None, (count * unit, 1))
-        return Result(True, state[-low][0] + micros, (count * unit, 1))
+        total, falls = 0, None
+        for at, _, number in reversed(state):
+            if at <= since:
+                break
+            if number < 0:
+                return general(seen)
+            total += number
+            if falls is None and total >= low:
+                falls = at + micros
+        return Result(falls is not None, falls, (total * unit, 1))
 
     return read
 
 
-def _moment(entry: list[Any]) -> Micros:
-    at: Micros = entry[0]
-    return at
+def _of_hours_by_key(asked: _Asked, micros: Micros, general: Reader) -> Reader:
+    section, key, low, unit = asked
+
+    def read(seen: Seen) -> Result:
+        held = seen.features.section(section)
+        state: list[list[Any]] | None = None if held is None else held.get(key)
+        if state is None:
+            return NO
+        since = max(seen.now, state[-1][0]) - micros
+        totals: dict[str, int] = {}
+        falls: dict[str, Micros] = {}
+        for at, of, number in reversed(state):
+            if at <= since:
+                break
+            if number < 0:
+                return general(seen)
+            total = totals[of] = totals.get(of, 0) + number
+            if total >= low:
+                falls.setdefault(of, at + micros)
+        return _most(totals, max(falls.values()) if falls else None, unit)
+
+    return read
+
+
+def _most(totals: Mapping[str, int], falls_at: Micros | None, unit: int) -> Result:
+    """The answer for the key that has most, of equals the first; it holds until the last of those that do falls."""
+    if not totals:
+        return NO
+    most = max(totals.values())
+    key = min(key for key, total in totals.items() if total == most)
+    return Result(falls_at is not None, falls_at, (most * unit, 1), None, key)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+import msgspec
+
 from libs.conditions.features import Features
 from libs.conditions.standing import Standing, Value
 from libs.runtime.clock import Micros
@@ -17,7 +19,7 @@ class Seen(NamedTuple):
     today: int
 
 
-class Result(NamedTuple):
+class Result(msgspec.Struct, frozen=True, gc=False):
     """As `Answer`, but that a number measured is `measured[0] / measured[1]` ten-thousandths."""
 
     holds: bool

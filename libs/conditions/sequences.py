@@ -20,7 +20,7 @@ _FOREVER: Final[Micros] = 2**62
 
 def reader_of_sequence(sequence: Sequence, calendar: Calendar) -> Reader:
     """The answer of a `sequence`."""
-    first, other = ((feature.section, feature.key) for feature in features_of_sequence(sequence))
+    first, other = ((feature.section, feature.key) for feature in features_of_sequence(sequence, calendar.zone.key))
     spans = _Spans(sequence, calendar)
 
     def read(seen: Seen) -> Result:

@@ -5,7 +5,9 @@ oldest are taken away one by one, and the first that differs tells the moment of
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from libs.conditions.numbers import SCALE, Bound
 from libs.conditions.tree import Measure
@@ -18,7 +20,7 @@ Leaves = Callable[[int], Micros]
 _SUMS: Final = ("count", "sum", "distinct")
 
 
-class Slid(NamedTuple):
+class Slid(msgspec.Struct, frozen=True, gc=False):
     """Whether a bound holds, until when at least, and `number / of` as measured; `of` is 0 where nothing is."""
 
     holds: bool

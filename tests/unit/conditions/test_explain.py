@@ -56,7 +56,7 @@ def test_each_part_has_its_path_and_its_own_answer() -> None:
     assert (one.holds, [part.holds for part in one.parts]) == (False, [False, True])
     bought, not_viewed = one.parts[1].parts
     assert (bought.path, bought.holds, bought.events) == ("all[1].any[0]", True, (f"bought-{DAY}".encode(),))
-    assert (not_viewed.path, not_viewed.parts[0].path) == ("all[1].any[1]", "all[1].any[1].not")
+    assert (not_viewed.path, not_viewed.parts[0].path) == ("all[1].any[1]", "all[1].any[1].did_not")
 
 
 def test_an_abandoned_cart_names_the_carting_and_the_moment_at_which_it_began_to_count() -> None:
