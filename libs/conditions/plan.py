@@ -21,6 +21,7 @@ from libs.conditions.tree import Condition, Did, Sequence
 from libs.runtime.clock import Micros
 
 _TRAIT: Final = "trait:"
+_TRAITS_SECTION: Final = 0
 
 
 class Plan:
@@ -130,9 +131,6 @@ class Plan:
     def readers(self, reference: str) -> frozenset[str]:
         """The definitions that read "trait:city", "tag:vip", "score:x", "stage", "tier", "segment:y" or "zone"."""
         return self._referring.get(reference, frozenset())
-
-
-_TRAITS_SECTION: Final = 0
 
 
 def _features(condition: Condition, zone: str) -> set[Feature]:
