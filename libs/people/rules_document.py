@@ -1,15 +1,14 @@
 """Identifier rules as people write them: one YAML document, the whole set of types."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
 from libs.people.identifiers import DAY, IdentifierRules, IdentifierType, PerPerson
 from libs.runtime.clock import SECOND, Micros
-from libs.runtime.errors import InvalidArgument
+from libs.runtime.strict_yaml import read_yaml
 
-MOST_BYTES: Final = 262_144
 _HOUR: Final = 3600 * SECOND
 
 
@@ -18,12 +17,7 @@ def read_rules(text: str, version: int) -> IdentifierRules:
 
     Raises `InvalidArgument` with the path inside the document, or with none where it is not YAML at all.
     """
-    if len(text.encode()) > MOST_BYTES:
-        raise InvalidArgument("", f"is longer than {MOST_BYTES:,} bytes", "TOO_LONG")
-    try:
-        document = yaml.load(text, _Strict)  # noqa: S506 - a kind of SafeLoader
-    except yaml.YAMLError as error:
-        raise InvalidArgument("", f"is not YAML: {_told(error)}") from None
+    document = read_yaml(text)
     if isinstance(document, dict):
         document = {"version": version, **document}
     return IdentifierRules.from_document(document)
@@ -41,26 +35,6 @@ def written(rules: IdentifierRules) -> str:
         width=110,
         default_flow_style=None,
     )
-
-
-class _Strict(yaml.SafeLoader):
-    """YAML in which a name stands once: of two types with one name, the former would be lost without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names: set[str] = set()
-        for key, _ in node.value:
-            if key.value in names and isinstance(key.value, str):
-                problem = f"{key.value!r} stands twice"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-            if isinstance(key.value, str):
-                names.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _told(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
-    return " ".join(str(error).split())
 
 
 def _fields(type_: IdentifierType) -> Iterator[tuple[str, object]]:

@@ -6,7 +6,7 @@ from typing import Final
 
 import uvloop
 
-from tests.bench import append, archive, identity, machine, people, rebuild, service
+from tests.bench import append, archive, identity, machine, people, rebuild, service, tag_eval
 from tests.bench.shop import Shop, open_shop
 
 ALONE: Final[Mapping[str, Callable[[], Awaitable[None]]]] = {
@@ -15,6 +15,7 @@ ALONE: Final[Mapping[str, Callable[[], Awaitable[None]]]] = {
     "archive": archive.run,
     "identity_replay": identity.replay,
     "unmerge": identity.unmerge,
+    "tag_eval": tag_eval.run,
 }
 IN_SHOP: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
     "freshness": service.freshness,
