@@ -128,6 +128,16 @@ class Deciding:
         place = await self._append(store, event, changes, now)
         return Outcome(event_id, place, changes)
 
+    async def published_by(self, tenant: str, request_id: str) -> PublishedRules | None:
+        """The version that a request published; None where it published none yet."""
+        event_id = self._rules_event_id(tenant, request_id, self.clock.now())
+
+        async def work(connection: Connection) -> PublishedRules | None:
+            versions = await IdentityStore(connection, tenant).rules.published()
+            return next((one for one in versions if one.event_id == event_id), None)
+
+        return await self.transactions.run(work) if request_id else None
+
     async def publish(
         self, tenant: str, document: str, *, etag: str = "", request_id: str = "", validate_only: bool = False
     ) -> Publication:
@@ -150,8 +160,7 @@ class Deciding:
         versions = await store.rules.published()
         current = versions[-1] if versions else None
         now = self.clock.now()
-        key = Keyring(self.tenants.get(store.tenant).secret).key("definition", "rules", store.tenant)
-        event_id = _event_id(store.tenant, RULES_PUBLISHED, request_id, key, now)
+        event_id = self._rules_event_id(store.tenant, request_id, now)
         for one in versions if request_id else ():
             if one.event_id == event_id:
                 return Publication((await self.rulebook.reading(store.rules, one.version)).rules, one)
@@ -172,7 +181,8 @@ class Deciding:
             changes = await Resolver(store, rules, now, self.largest, followed=followed).settle()
         payload = pb.RulesPublished(version=rules.version, document=document).SerializeToString()
         envelope = Envelope(store.tenant, RULES_PUBLISHED, traceparent=traceparent_bytes())
-        await self._append(store, envelope.seal().event(event_id, key, now, payload), changes, now)
+        event = envelope.seal().event(event_id, self._rules_key(store.tenant), now, payload)
+        await self._append(store, event, changes, now)
         return Publication(rules, published, changes)
 
     async def _screen(self, store: IdentityStore, before: IdentifierRules, after: Reading) -> None:
@@ -189,6 +199,12 @@ class Deciding:
         causes = {one.cause: causing._replace(id=one.cause) for one in changes}
         events = [event, *following(store.tenant, changes, causes)]
         return (await self.transactions.log.append_in(store.connection, events))[0]
+
+    def _rules_key(self, tenant: str) -> Key:
+        return Keyring(self.tenants.get(tenant).secret).key("definition", "rules", tenant)
+
+    def _rules_event_id(self, tenant: str, request_id: str, now: Micros) -> bytes:
+        return _event_id(tenant, RULES_PUBLISHED, request_id, self._rules_key(tenant), now)
 
     async def _standing(self, store: IdentityStore, event_id: bytes) -> Appended | None:
         row = await store.connection.fetchrow(_STANDING, store.tenant, event_id)

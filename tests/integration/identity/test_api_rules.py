@@ -113,6 +113,13 @@ async def test_a_repeated_request_is_answered_with_the_version_that_it_published
     assert first.rules == second.rules
 
 
+async def test_a_repeat_is_answered_alike_although_its_version_was_overtaken(asked: Asked) -> None:
+    said = "version: 1\n" + document(user_id={"per_person": 2}).replace("version: 0\n", "")
+    first = await published(asked, said, request_id="once")
+    await published(asked, document(user_id={"per_person": 3}))
+    assert (await published(asked, said, request_id="once")).rules == first.rules
+
+
 async def test_rules_that_say_nothing_new_are_not_published_again(asked: Asked) -> None:
     answer = await published(asked, document())
     assert (answer.rules.version, list(answer.plan.changes)) == (0, [])
