@@ -8,6 +8,10 @@ import yaml
 from libs.runtime.errors import InvalidArgument
 
 MOST_BYTES: Final = 262_144
+MOST_NODES: Final = 262_144
+"""Of a document in which each alias is written out: some hundred bytes of aliases of aliases can say a billion."""
+LONGEST_NUMBER: Final = 40
+"""Characters; longer ones take ever longer to read, and can't be printed in an error."""
 
 
 def read_yaml(text: str) -> Any:
@@ -18,7 +22,7 @@ def read_yaml(text: str) -> Any:
         return yaml.load(text, _Strict)  # noqa: S506 - a kind of SafeLoader
     except yaml.YAMLError as error:
         raise InvalidArgument("", f"is not YAML: {_told(error)}") from None
-    except ValueError as error:  # a number or a date that looks like one and is none
+    except (ValueError, LookupError, AttributeError) as error:  # what its look or its tag says, and is none: !!int x
         raise InvalidArgument("", f"is not YAML: {error}") from None
     except RecursionError:
         raise InvalidArgument("", "is nested too deeply") from None
@@ -26,6 +30,7 @@ def read_yaml(text: str) -> Any:
 
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 _BOOLEAN: Final = "tag:yaml.org,2002:bool"
+_NUMBERS: Final = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
 
 
 class _Strict(yaml.SafeLoader):
@@ -34,10 +39,16 @@ class _Strict(yaml.SafeLoader):
     A date stays the text that it is, as in JSON, and so do yes, no, on and off: somebody's answer "no" is not false.
     """
 
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None:
+            _count(node, {})
+        return node
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         names: set[str] = set()
         for key, _ in node.value:
-            if key.value in names and isinstance(key.value, str):
+            if isinstance(key.value, str) and key.value in names:
                 problem = f"{key.value!r} stands twice"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             if isinstance(key.value, str):
@@ -50,6 +61,30 @@ _Strict.yaml_implicit_resolvers = {
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Strict.add_implicit_resolver(_BOOLEAN, re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+
+
+def _count(node: yaml.Node, known: dict[yaml.Node, int | None]) -> int:
+    """How many nodes there are with each alias written out; raises `YAMLError` for more than anybody can mean."""
+    if node in known:
+        count = known[node]
+        if count is None:
+            raise yaml.MarkedYAMLError(problem="an alias stands inside what it names", problem_mark=node.start_mark)
+        return count
+    known[node] = None
+    count = 1
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
+            problem = f"a number of {len(node.value):,} characters"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    elif isinstance(node, yaml.MappingNode):
+        count += sum(_count(one, known) for both in node.value for one in both)
+    else:
+        count += sum(_count(one, known) for one in node.value)
+    if count > MOST_NODES:
+        problem = f"with aliases written out it has more than {MOST_NODES:,} values"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    known[node] = count
+    return count
 
 
 def _told(error: yaml.YAMLError) -> str:

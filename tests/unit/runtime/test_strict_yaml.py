@@ -17,8 +17,37 @@ def test_dates_and_answers_stay_the_texts_that_they_are() -> None:
         ("[" * 5000, "nested too deeply"),
         ("a" * 300_000, "is longer than"),
         ("!!python/object/apply:os.system [ls]", "is not YAML"),
+        ("? [a]\n: b", "unhashable key"),
+        ("!!int ''", "is not YAML"),
+        ("!!bool maybe", "is not YAML"),
+        ("!!timestamp soon", "is not YAML"),
+        ("0x" + "f" * 5000, "a number of 5,002 characters"),
+        (":".join(["1"] * 5000) + ".5", "a number of 10,001 characters"),
+        ("&a [*a]", "an alias stands inside what it names"),
     ],
 )
 def test_what_is_not_plain_yaml_is_refused(text: str, message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
         read_yaml(text)
+
+
+def test_an_alias_says_what_it_names_again() -> None:
+    assert read_yaml("a: &few [1, 2]\nb: *few\nc: {<<: &one {d: 3}, e: 4}\nf: {<<: *one}") == {
+        "a": [1, 2],
+        "b": [1, 2],
+        "c": {"d": 3, "e": 4},
+        "f": {"d": 3},
+    }
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param("[*a{0}, *a{0}]", id="lists"),
+        pytest.param("{{<<: [*a{0}, *a{0}]}}", id="merges"),
+    ],
+)
+def test_aliases_of_aliases_that_say_a_billion_things_are_refused_at_once(again: str) -> None:
+    bomb = "n0: &a0 {x: 1}\n" + "".join(f"n{n}: &a{n} {again.format(n - 1)}\n" for n in range(1, 30))
+    with pytest.raises(InvalidArgument, match="with aliases written out"):
+        read_yaml(bomb)
