@@ -37,6 +37,9 @@ Reason = Literal[
 
 MOST_PER_PERSON: Final = 10_000
 MOST_PEOPLE: Final = 10_000
+MOST_TYPES: Final = 200
+MOST_PATTERNS: Final = 1_000
+"""Of all types together; each is tried on every value that is read, and this many take about a millisecond."""
 DAY: Final[Micros] = 86_400 * SECOND
 
 _STRENGTHS: Final[Mapping[Strength, int]] = {"strong": 0, "contact": 1, "weak": 2}
@@ -122,7 +125,12 @@ class IdentifierRules:
         named = read.mapping("types", entries["types"])
         if not named:
             raise InvalidArgument("types", "must name at least one identifier type")
+        if len(named) > MOST_TYPES:
+            raise InvalidArgument("types", f"has {len(named):,} identifier types; {MOST_TYPES} are the most")
         types = [_type(name, entry) for name, entry in named.items()]
+        patterns = sum(len(type_.matches) + len(type_.blocked_patterns) for type_ in types)
+        if patterns > MOST_PATTERNS:
+            raise InvalidArgument("types", f"has {patterns:,} patterns; {MOST_PATTERNS:,} are the most")
         rules = cls.of(version, types, read.one_of("shared", entries.get("shared", "by_session"), SharedPolicy))
         for type_ in types:
             _check_parent(rules, type_)

@@ -161,3 +161,16 @@ def test_rules_can_not_be_changed_behind_their_version() -> None:
 def test_no_two_shipped_types_rank_the_same() -> None:
     ranks = {type_.rank for type_ in DEFAULT_RULES.types.values()}
     assert len(ranks) == len(DEFAULT_RULES.types)
+
+
+def test_so_many_types_or_patterns_that_reading_anything_would_take_long_are_refused() -> None:
+    plain = {"strength": "strong", "form": "exact"}
+    line = {f"t{n}": {**plain, **({"parent": f"t{n - 1}"} if n else {})} for n in range(201)}
+    with pytest.raises(InvalidArgument, match="201 identifier types; 200 are the most"):
+        IdentifierRules.from_document(document(types=line))
+    del line["t200"]
+    assert len(IdentifierRules.from_document(document(types=line)).types) == 200
+    patterns = [f"*{n}" for n in range(501)]
+    wrong = {"a": {**plain, "matches": patterns}, "b": {**plain, "blocked_patterns": patterns}}
+    with pytest.raises(InvalidArgument, match="1,002 patterns; 1,000 are the most"):
+        IdentifierRules.from_document(document(types=wrong))
