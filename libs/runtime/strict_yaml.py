@@ -76,6 +76,9 @@ def _count(node: yaml.Node, known: dict[yaml.Node, int | None]) -> int:
         if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
             problem = f"a number of {len(node.value):,} characters"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        if not node.value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in node.value):
+            problem = "half a character, which nothing can be written with"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
     elif isinstance(node, yaml.MappingNode):
         count += sum(_count(one, known) for both in node.value for one in both)
     else:

@@ -23,6 +23,7 @@ def test_dates_and_answers_stay_the_texts_that_they_are() -> None:
         ("!!timestamp soon", "is not YAML"),
         ("0x" + "f" * 5000, "a number of 5,002 characters"),
         (":".join(["1"] * 5000) + ".5", "a number of 10,001 characters"),
+        ('["\\ud800"]', "line 1: half a character"),
         ("&a [*a]", "an alias stands inside what it names"),
     ],
 )
