@@ -8,11 +8,13 @@ import pytest
 from portrait.identity.v1 import identities_service_pb2 as pb
 
 from libs.rpc.client import details_of
+from libs.rpc.pages import next_page
 from libs.runtime.clock import ManualClock
 from services.identity.linking.plain import PlainLinker
 from services.identity.suggesting import Suggesting
 from tests.support.identity import seen
 from tests.support.identity_service import Asked
+from tests.support.profile import refused
 
 Traits = Mapping[str, Any]
 
@@ -97,9 +99,9 @@ async def test_a_rejected_suggestion_is_a_forbidden_pair_and_never_comes_again(t
 async def test_what_was_accepted_can_not_be_rejected(town: Asked) -> None:
     (one,) = await suggested(town, min_score=0.9)
     await town.stub.AcceptSuggestion(pb.AcceptSuggestionRequest(suggestion_id=one.suggestion_id))
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
         await town.stub.RejectSuggestion(pb.RejectSuggestionRequest(suggestion_id=one.suggestion_id))
-    assert details_of(refused.value).reason == "SUGGESTION_DECIDED"
+    assert details_of(caught.value).reason == "SUGGESTION_DECIDED"
 
 
 async def test_a_suggestion_that_settled_by_itself_is_shown_as_that(town: Asked) -> None:
@@ -132,6 +134,14 @@ async def test_pages_go_from_the_likeliest_on_and_nothing_comes_twice(town: Aske
     assert [one.score for one in paged] == sorted((one.score for one in paged), reverse=True)
 
 
+async def test_a_page_token_that_somebody_made_up_is_refused(asked: Asked) -> None:
+    request = pb.ListSuggestionsRequest()
+    for id_ in (b"short", b"long" * 5):
+        request.page_token = next_page(request, (0.5, id_))
+        error = await refused(asked.stub.ListSuggestions(request))
+        assert (error.code, list(error.violations)) == ("INVALID_ARGUMENT", ["page_token"])
+
+
 async def test_who_would_have_more_accounts_than_one_person_may_is_not_suggested(asked: Asked) -> None:
     await asked.saw(seen("u1", "d1"), seen("u2", "d2"))
     assert await suggested(asked, {"u1": ANNA, "u2": ANNA, **OTHERS}) == []
@@ -140,6 +150,6 @@ async def test_who_would_have_more_accounts_than_one_person_may_is_not_suggested
 async def test_another_tenants_suggestion_does_not_exist(town: Asked) -> None:
     (one,) = await suggested(town, min_score=0.9)
     assert (await town.stranger.ListSuggestions(pb.ListSuggestionsRequest())).suggestions == []
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
         await town.stranger.AcceptSuggestion(pb.AcceptSuggestionRequest(suggestion_id=one.suggestion_id))
-    assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
