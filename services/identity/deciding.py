@@ -1,7 +1,7 @@
 """Decisions and rules: what somebody wants, and what follows from it, in one transaction."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
@@ -10,13 +10,14 @@ import msgspec
 from msgspec.structs import replace
 from portrait.identity.v1 import events_pb2 as pb
 
+from libs.eventlog.copy import DIGEST_OFFSET
 from libs.eventlog.database import Connection
 from libs.eventlog.event import Appended, Envelope, NewEvent
 from libs.people.identifiers import IdentifierRules
 from libs.people.keys import Keyring
 from libs.people.rules_document import read_rules
 from libs.runtime.clock import Clock, Micros
-from libs.runtime.errors import EtagMismatch
+from libs.runtime.errors import EtagMismatch, InvalidArgument
 from libs.runtime.tenants import Tenants
 from libs.telemetry.traces import traceparent_bytes
 from services.identity.codec.events import RULES_PUBLISHED, Causing, following, key_of, payload_of, type_of
@@ -34,7 +35,8 @@ from services.identity.transactions import Transactions
 Look = Callable[[IdentityStore], Awaitable[Any]]
 """What is to be read at the end of a decision's transaction, before it is undone if it only was tried."""
 
-_STANDING: Final = "SELECT partition, position FROM message_ids WHERE tenant = $1 AND event_id = $2"
+_STANDING: Final = "SELECT partition, position, digest FROM message_ids WHERE tenant = $1 AND event_id = $2"
+_TAKEN: Final = "was that of another request: a repeat asks for the same, anything else takes a new id"
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -113,7 +115,8 @@ class Deciding:
         about = subjects(wanted)
         now = await store.waiting.moment(self.clock.now())
         event_id = _event_id(store.tenant, type_of(wanted), request_id, key_of(wanted), now)
-        repeated = await self._standing(store, event_id) if request_id else None
+        digest = _digest(one.key for one in about)
+        repeated = await self._standing(store, event_id, digest) if request_id else None
         if repeated is not None:
             return Outcome(event_id, repeated)
         decision = replace(wanted, event_id=event_id, recorded_at=now)
@@ -124,17 +127,19 @@ class Deciding:
         resolver = Resolver(store, reading.rules, self.clock.now(), self.largest, followed=followed)
         changes = await resolver.decide(decision, values)
         envelope = Envelope(store.tenant, type_of(decision), traceparent=traceparent_bytes())
-        event = envelope.seal().event(event_id, key_of(decision), now, payload_of(decision, values))
+        event = envelope.seal().event(event_id, key_of(decision), now, payload_of(decision, values), digest=digest)
         place = await self._append(store, event, changes, now)
         return Outcome(event_id, place, changes)
 
-    async def published_by(self, tenant: str, request_id: str) -> PublishedRules | None:
-        """The version that a request published; None where it published none yet."""
+    async def published_by(self, tenant: str, request_id: str, document: str) -> PublishedRules | None:
+        """The version that a request published; None where it published none yet.
+
+        Raises `InvalidArgument` where it published another document.
+        """
         event_id = self._rules_event_id(tenant, request_id, self.clock.now())
 
         async def work(connection: Connection) -> PublishedRules | None:
-            versions = await IdentityStore(connection, tenant).rules.published()
-            return next((one for one in versions if one.event_id == event_id), None)
+            return _published_before(await IdentityStore(connection, tenant).rules.published(), event_id, document)
 
         return await self.transactions.run(work) if request_id else None
 
@@ -161,9 +166,9 @@ class Deciding:
         current = versions[-1] if versions else None
         now = self.clock.now()
         event_id = self._rules_event_id(store.tenant, request_id, now)
-        for one in versions if request_id else ():
-            if one.event_id == event_id:
-                return Publication((await self.rulebook.reading(store.rules, one.version)).rules, one)
+        repeated = _published_before(versions, event_id, document) if request_id else None
+        if repeated is not None:
+            return Publication((await self.rulebook.reading(store.rules, repeated.version)).rules, repeated)
         if etag and etag != etag_of(current):
             raise EtagMismatch(etag, etag_of(current))
         rules = read_rules(document, version + 1)
@@ -206,9 +211,24 @@ class Deciding:
     def _rules_event_id(self, tenant: str, request_id: str, now: Micros) -> bytes:
         return _event_id(tenant, RULES_PUBLISHED, request_id, self._rules_key(tenant), now)
 
-    async def _standing(self, store: IdentityStore, event_id: bytes) -> Appended | None:
+    async def _standing(self, store: IdentityStore, event_id: bytes, digest: int) -> Appended | None:
+        """Where the decision of a request stands; raises `InvalidArgument` where that was about others."""
         row = await store.connection.fetchrow(_STANDING, store.tenant, event_id)
+        if row is not None and row["digest"] + DIGEST_OFFSET != digest:
+            raise InvalidArgument("request_id", _TAKEN)
         return Appended(row["partition"], row["position"], duplicate=True) if row else None
+
+
+def _published_before(versions: Iterable[PublishedRules], event_id: bytes, document: str) -> PublishedRules | None:
+    repeated = next((one for one in versions if one.event_id == event_id), None)
+    if repeated is not None and repeated.document != document:
+        raise InvalidArgument("request_id", _TAKEN)
+    return repeated
+
+
+def _digest(keys: Iterable[Key]) -> int:
+    """Tells whom a decision is about, whoever of two is named first."""
+    return int.from_bytes(blake2b(b"".join(sorted(keys)), digest_size=4).digest())
 
 
 def _event_id(tenant: str, type_: str, request_id: str, key: Key, now: Micros) -> bytes:

@@ -45,7 +45,7 @@ class RulesMethods(Methods):
     async def PublishRules(self, request: pb.PublishRulesRequest, context: Context) -> pb.PublishRulesResponse:
         tenant, document = calling_tenant(), request.rules.document
         if not request.validate_only:
-            repeated = await self._parts.deciding.published_by(tenant, request.request_id)
+            repeated = await self._parts.deciding.published_by(tenant, request.request_id, document)
             if repeated is not None:  # its document may name a version that has been overtaken since
                 return pb.PublishRulesResponse(rules=_rules(repeated), plan=rules_pb2.RulesPlan())
         now = (await self._reading(tenant)).rules

@@ -103,6 +103,16 @@ async def test_a_repeated_request_is_answered_with_the_first_decision(asked: Ask
     assert first.event_id
 
 
+async def test_a_request_id_of_another_decision_is_refused_lest_this_one_be_lost(asked: Asked) -> None:
+    await asked.saw(seen("u1", "e1"), seen("u2", "e2"))
+    first = await decided(asked, "Unlink", asked.pair(pb.UnlinkRequest, "u1", "e1", request_id="once"))
+    error = await refused(asked.stub.Unlink(asked.pair(pb.UnlinkRequest, "u2", "e2", request_id="once")))
+    assert (error.code, list(error.violations)) == ("INVALID_ARGUMENT", ["request_id"])
+    assert await asked.names("u2") == values("u2", "e2")
+    again = await decided(asked, "Unlink", asked.pair(pb.UnlinkRequest, "e1", "u1", request_id="once"))
+    assert again.event_id == first.event_id
+
+
 async def test_a_decision_that_stands_already_is_not_recorded_again(asked: Asked) -> None:
     request = pb.BlockIdentifierRequest(identifier=asked.identifier("e1"))
     await decided(asked, "BlockIdentifier", request)

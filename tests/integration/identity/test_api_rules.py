@@ -113,6 +113,14 @@ async def test_a_repeated_request_is_answered_with_the_version_that_it_published
     assert first.rules == second.rules
 
 
+async def test_a_request_id_that_published_other_rules_is_refused(asked: Asked) -> None:
+    first = await published(asked, document(user_id={"per_person": 2}), request_id="once")
+    other = rules_pb2.Rules(document=document(user_id={"per_person": 3}))
+    error = await refused(asked.stub.PublishRules(pb.PublishRulesRequest(rules=other, request_id="once")))
+    assert (error.code, list(error.violations)) == ("INVALID_ARGUMENT", ["request_id"])
+    assert (await asked.stub.GetRules(pb.GetRulesRequest())).rules == first.rules
+
+
 async def test_a_repeat_is_answered_alike_although_its_version_was_overtaken(asked: Asked) -> None:
     said = "version: 1\n" + document(user_id={"per_person": 2}).replace("version: 0\n", "")
     first = await published(asked, said, request_id="once")
