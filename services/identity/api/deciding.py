@@ -100,7 +100,7 @@ class DecidingMethods(Methods):
     ) -> pb.Decided:
         tenant, explaining = calling_tenant(), self._parts.explaining
 
-        async def look(store: IdentityStore) -> Outlook:
+        async def look(store: IdentityStore) -> Outlook | None:
             return await explaining.look(store, wanted, reading.rules, values)
 
         outcome = await self._parts.deciding.decide(

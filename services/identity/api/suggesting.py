@@ -71,7 +71,7 @@ class SuggestingMethods(Methods):
         values: dict[Key, str] = {key: known[key].value for key in two}
         wanted = kind(b"", 0, current_caller().name, request.reason, a=a, b=b)
 
-        async def look(store: IdentityStore) -> Outlook:
+        async def look(store: IdentityStore) -> Outlook | None:
             rows = SuggestionRows(store.connection, tenant)
             _check(await rows.get(id_), request.suggestion_id, state)  # another may have decided meanwhile
             await rows.decide(id_, state)

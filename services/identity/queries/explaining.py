@@ -17,7 +17,7 @@ from services.identity.domain.person import Identifier, Person, Place, person_in
 from services.identity.domain.reasons import Explained, Findings
 from services.identity.domain.sentences import Said, Sayings, Words
 from services.identity.queries.people import People, identifiers
-from services.identity.queries.surroundings import Surroundings, surroundings
+from services.identity.queries.surroundings import LARGEST, Surroundings, TooLarge, surroundings
 from services.identity.store.tenant import IdentityStore
 
 SMALL: Final = 200
@@ -25,6 +25,8 @@ SMALL: Final = 200
 
 MOST_PEOPLE: Final = 20
 """Whoever an identifier joined, as far as they are shown when it is blocked."""
+
+UNSEEN: Final = f"more than {LARGEST:,} identifiers hang together here: they are resolved in a while, and not shown"
 
 _SAYINGS: Final = """
     SELECT about, a, b, by, note FROM decisions WHERE tenant = $1 AND a = ANY($2::uuid[]) AND stands <> 'nothing'"""
@@ -64,13 +66,17 @@ class Explaining:
 
     async def look(
         self, store: IdentityStore, decision: IdentityDecision, rules: IdentifierRules, values: Mapping[Key, str]
-    ) -> Outlook:
-        """The people that a decision concerns, as its transaction sees them after it.
+    ) -> Outlook | None:
+        """The people that a decision concerns, as its transaction sees them after it; None where these are too many to
+        be looked at. The decision must stand all the same, for it may be the one that parts them.
 
         `values` are the normal forms of the identifiers that it is about, which need not have been seen.
         """
         about = [one.key for one in subjects(decision)]
-        around = await surroundings(store, about, rules)
+        try:
+            around = await surroundings(store, about, rules)
+        except TooLarge:
+            return None
         explanation = await _explanation(around)
         findings = Findings(explanation, around.case, *((key, WHOLE) for key in about))
         people = findings.people if len(about) > 1 else _neighbours(around, explanation, about[0])
@@ -80,10 +86,12 @@ class Explaining:
             known.setdefault(one.key, Identifier(one.key, one.type, values.get(one.key, "")))
         return Outlook(around, explanation, findings, people, known, await _sayings(store, keys))
 
-    async def outcome(self, tenant: str, decision: IdentityDecision, seen: Outlook) -> tuple[list[Person], str]:
+    async def outcome(self, tenant: str, decision: IdentityDecision, seen: Outlook | None) -> tuple[list[Person], str]:
         """The same in full, and what the decision does not achieve: empty where it does. Apart from `look`, because a
         transaction that waits for a second connection may wait for ever.
         """
+        if seen is None:
+            return [], UNSEEN
         people = [
             await self._person(tenant, seen.around, seen.explanation, seen.known, person) for person in seen.people
         ]

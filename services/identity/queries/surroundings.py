@@ -15,6 +15,14 @@ LARGEST: Final = 20_000
 """Identifiers of one neighbourhood that an answer looks at; more are a kiosk that nobody has told the rules of."""
 
 
+class TooLarge(FailedPrecondition):
+    """More identifiers hang together than an answer looks at."""
+
+    def __init__(self, largest: int) -> None:
+        told = f"more than {largest:,} identifiers hang together around this one: block what joins them"
+        super().__init__("TOO_MANY_IDENTIFIERS", told)
+
+
 class Stands(Protocol):
     """What stands about an identifier."""
 
@@ -69,7 +77,7 @@ async def surroundings(
 ) -> Surroundings:
     """The neighbourhoods of some identifiers.
 
-    Raises `FailedPrecondition` where they are too large to be looked at while somebody waits.
+    Raises `TooLarge` where they can't be looked at while somebody waits.
     """
     touched = set[Key]()
     case, inside, given = Case(Evidence(), Decisions(), rules), set[Key](), dict[Key, Mark]()
@@ -79,8 +87,7 @@ async def surroundings(
         around = Neighbourhood(seed, touched, rules, frozenset(), largest)
         while around.unread:
             if around.oversized:
-                told = f"more than {largest:,} identifiers hang together around this one: block what joins them"
-                raise FailedPrecondition("TOO_MANY_IDENTIFIERS", told)
+                raise TooLarge(largest)
             found = await source.around(around.unread)
             marks = {key: one.mark for key, one in found.known.items() if one.mark is not None}
             touched.update(key for key, one in found.known.items() if one.waiting)

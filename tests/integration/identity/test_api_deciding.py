@@ -6,6 +6,7 @@ import pytest
 from portrait.identity.v1 import identities_service_pb2 as pb
 from portrait.identity.v1 import person_pb2
 
+from services.identity.queries.surroundings import surroundings
 from tests.support.identity import seen
 from tests.support.identity_service import ANN, Asked, values
 from tests.support.profile import refused
@@ -111,6 +112,17 @@ async def test_a_request_id_of_another_decision_is_refused_lest_this_one_be_lost
     assert await asked.names("u2") == values("u2", "e2")
     again = await decided(asked, "Unlink", asked.pair(pb.UnlinkRequest, "e1", "u1", request_id="once"))
     assert again.event_id == first.event_id
+
+
+async def test_people_who_are_too_many_to_be_shown_can_be_parted_all_the_same(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asked.saw(*(seen("u1", other) for other in ("e1", "e2", "e3", "d1", "d2")))
+    monkeypatch.setattr(surroundings, "__defaults__", (4,))
+    done = await decided(asked, "Unlink", asked.pair(pb.UnlinkRequest, "u1", "d1"))
+    assert done.event_id
+    assert "not shown" in done.note
+    assert await asked.names("d1") == values("d1")
 
 
 async def test_a_decision_that_stands_already_is_not_recorded_again(asked: Asked) -> None:
