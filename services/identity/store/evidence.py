@@ -12,21 +12,27 @@ from services.identity.codec.evidence import pack_sight, pack_together, unpack_s
 from services.identity.domain.anchors import Anchor, ByAnchor, EvidenceChange, within
 from services.identity.domain.evidence import Evidence, Key, Login, Pair, Seen, Sight, Together, union
 
+# OFFSET 0 keeps the planner from turning a join around. While it knows a table, or the tenant in it, to hold next to
+# nothing, it would rather read all of the tenant, and would go on doing so as that grows.
 _OF_ANCHORS_IDENTIFIERS: Final = """
     SELECT row.anchor, row.key, row.type, row.recorded_at
-    FROM unnest($2::uuid[], $3::uuid[]) AS wanted(anchor, key)
-    JOIN identifiers AS row ON row.tenant = $1 AND row.anchor = wanted.anchor AND row.key = wanted.key"""
+    FROM unnest($2::uuid[], $3::uuid[]) AS wanted(anchor, key),
+    LATERAL (SELECT * FROM identifiers AS one
+             WHERE one.tenant = $1 AND one.anchor = wanted.anchor AND one.key = wanted.key OFFSET 0) AS row"""
 
 _OF_ANCHORS_PAIRS: Final = """
     SELECT row.anchor, row.a, row.b, row.together
-    FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS wanted(anchor, a, b)
-    JOIN pairs AS row ON row.tenant = $1 AND row.anchor = wanted.anchor AND row.a = wanted.a AND row.b = wanted.b"""
+    FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS wanted(anchor, a, b),
+    LATERAL (SELECT * FROM pairs AS one
+             WHERE one.tenant = $1 AND one.anchor = wanted.anchor AND one.a = wanted.a AND one.b = wanted.b
+             OFFSET 0) AS row"""
 
 _OF_ANCHORS_LOGINS: Final = """
     SELECT row.anchor, row.key, row.session, row.account, row.sight
-    FROM unnest($2::uuid[], $3::uuid[], $4::bytea[], $5::uuid[]) AS wanted(anchor, key, session, account)
-    JOIN logins AS row ON row.tenant = $1 AND row.anchor = wanted.anchor AND row.key = wanted.key
-                      AND row.session = wanted.session AND row.account = wanted.account"""
+    FROM unnest($2::uuid[], $3::uuid[], $4::bytea[], $5::uuid[]) AS wanted(anchor, key, session, account),
+    LATERAL (SELECT * FROM logins AS one
+             WHERE one.tenant = $1 AND one.anchor = wanted.anchor AND one.key = wanted.key
+               AND one.session = wanted.session AND one.account = wanted.account OFFSET 0) AS row"""
 
 _WHOLE_IDENTIFIERS: Final = """
     SELECT anchor, key, type, recorded_at FROM identifiers WHERE tenant = $1 AND anchor = ANY($2::uuid[])"""
@@ -67,8 +73,9 @@ _DROP_LOGINS: Final = """
       AND row.account = gone.account"""
 
 _PAIRS: Final = """
-    SELECT row.anchor, row.a, row.b, row.together FROM unnest($2::uuid[], $3::uuid[]) AS wanted(a, b)
-    JOIN pairs AS row ON row.tenant = $1 AND row.a = wanted.a AND row.b = wanted.b"""
+    SELECT row.anchor, row.a, row.b, row.together FROM unnest($2::uuid[], $3::uuid[]) AS wanted(a, b),
+    LATERAL (SELECT * FROM pairs AS one
+             WHERE one.tenant = $1 AND one.a = wanted.a AND one.b = wanted.b OFFSET 0) AS row"""
 
 _PAIRS_AROUND: Final = """
     SELECT anchor, a, b, together FROM pairs WHERE tenant = $1 AND a = ANY($2::uuid[])
@@ -77,14 +84,16 @@ _PAIRS_AROUND: Final = """
 
 _LOGINS_AT: Final = """
     SELECT row.anchor, row.key, row.session, row.account, row.sight
-    FROM (SELECT DISTINCT * FROM unnest($2::uuid[], $3::bytea[]) AS any_(key, session)) AS place
-    JOIN logins AS row ON row.tenant = $1 AND row.key = place.key AND row.session = place.session"""
+    FROM (SELECT DISTINCT * FROM unnest($2::uuid[], $3::bytea[]) AS any_(key, session)) AS place,
+    LATERAL (SELECT * FROM logins AS one
+             WHERE one.tenant = $1 AND one.key = place.key AND one.session = place.session OFFSET 0) AS row"""
 
 # Those of the accounts, and whatever else logged in within the same sessions.
 _LOGINS_AROUND: Final = """
     SELECT row.anchor, row.key, row.session, row.account, row.sight
-    FROM (SELECT DISTINCT key, session FROM logins WHERE tenant = $1 AND account = ANY($2::uuid[])) AS place
-    JOIN logins AS row ON row.tenant = $1 AND row.key = place.key AND row.session = place.session"""
+    FROM (SELECT DISTINCT key, session FROM logins WHERE tenant = $1 AND account = ANY($2::uuid[])) AS place,
+    LATERAL (SELECT * FROM logins AS one
+             WHERE one.tenant = $1 AND one.key = place.key AND one.session = place.session OFFSET 0) AS row"""
 
 
 @dataclass(frozen=True, slots=True)

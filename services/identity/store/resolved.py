@@ -39,6 +39,7 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     waiting: bool
 
 
+# OFFSET 0: see `store/evidence.py`.
 _KNOWN: Final = """
     SELECT wanted.key, seen.recorded_at, coalesce(seen.type, subjects.type, ''),
            coalesce(seen.value, subjects.value, ''),
@@ -48,16 +49,17 @@ _KNOWN: Final = """
     LEFT JOIN LATERAL (
         SELECT recorded_at, type, value FROM identifiers
         WHERE tenant = $1 AND key = wanted.key ORDER BY recorded_at LIMIT 1) AS seen ON true
-    LEFT JOIN subjects ON subjects.tenant = $1 AND subjects.key = wanted.key
-    LEFT JOIN people ON people.tenant = $1 AND people.key = wanted.key
-    LEFT JOIN screened ON screened.tenant = $1 AND screened.key = wanted.key
-    LEFT JOIN waiting ON waiting.tenant = $1 AND waiting.key = wanted.key"""
+    LEFT JOIN LATERAL (SELECT * FROM subjects WHERE tenant = $1 AND key = wanted.key OFFSET 0) AS subjects ON true
+    LEFT JOIN LATERAL (SELECT * FROM people WHERE tenant = $1 AND key = wanted.key OFFSET 0) AS people ON true
+    LEFT JOIN LATERAL (SELECT * FROM screened WHERE tenant = $1 AND key = wanted.key OFFSET 0) AS screened ON true
+    LEFT JOIN LATERAL (SELECT * FROM waiting WHERE tenant = $1 AND key = wanted.key OFFSET 0) AS waiting ON true"""
 
 _SPANS_TIED: Final = "SELECT key, span, person, tied_to FROM spans WHERE tenant = $1 AND tied_to = ANY($2::uuid[])"
 
 _SPANS_AT: Final = """
-    SELECT row.key, row.span, row.person, row.tied_to FROM unnest($2::uuid[], $3::bytea[]) AS place(key, span)
-    JOIN spans AS row ON row.tenant = $1 AND row.key = place.key AND row.span = place.span"""
+    SELECT row.key, row.span, row.person, row.tied_to FROM unnest($2::uuid[], $3::bytea[]) AS place(key, span),
+    LATERAL (SELECT * FROM spans AS one
+             WHERE one.tenant = $1 AND one.key = place.key AND one.span = place.span OFFSET 0) AS row"""
 
 _REFUSED: Final = """
     SELECT a, b, refusals FROM refused WHERE tenant = $1 AND a = ANY($2::uuid[])
