@@ -187,7 +187,7 @@ Table(
     Column("cause", Uuid, nullable=False),
     Column("since", BigInteger, nullable=False),
     Column("oversized", Boolean, nullable=False),
-    Index("waiting_by_age", "tenant", "oversized", "since"),
+    Index("waiting_by_age", "tenant", "oversized", "since", "key"),
 )
 
 # What transactions did, by the resolver's version, while somebody who reads no tables any more wants to know.

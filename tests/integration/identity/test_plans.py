@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from services.identity.queries import people
-from services.identity.store import evidence, resolved
+from services.identity.store import evidence, resolved, waiting
 
 ASKED = {
     "evidence that is to be added to": [
@@ -22,17 +22,49 @@ ASKED = {
     "whose some spans are": [resolved._SPANS_AT],
 }
 
+_KIOSK = """
+    INSERT INTO identifiers (tenant, anchor, key, type, value, recorded_at)
+    SELECT 'fair', md5(n::text)::uuid, key, 'device_id', 'kiosk', 1
+    FROM generate_series(1, 2000) AS n,
+         LATERAL (VALUES (gen_random_uuid()), ('00000000-0000-0000-0000-000000000001'::uuid)) AS two(key)"""
+
+
+async def conditions(connection: asyncpg.pool.PoolConnectionProxy, statement: str) -> list[str]:
+    """What a statement looks for in each index that it reads."""
+    nothing = ", ".join(["NULL"] * len(set(re.findall(r"\$\d", statement))))
+    await connection.execute(f"PREPARE asked AS {statement}")
+    plan = [row[0].strip() for row in await connection.fetch(f"EXPLAIN (COSTS OFF) EXECUTE asked ({nothing})")]
+    await connection.execute("DEALLOCATE asked")
+    return [line.removeprefix("Index Cond: ") for line in plan if line.startswith("Index Cond")]
+
 
 @pytest.mark.parametrize("statements", ASKED.values(), ids=ASKED)
 async def test_a_plan_made_while_tables_are_empty_reads_no_whole_tenant(
     identity_pool: asyncpg.Pool, statements: list[str]
 ) -> None:
-    async with identity_pool.acquire() as connection, connection.transaction():
+    async with identity_pool.acquire() as connection:
         for statement in statements:
-            nothing = ", ".join(["NULL"] * len(set(re.findall(r"\$\d", statement))))
-            await connection.execute(f"PREPARE asked AS {statement}")
-            plan = [row[0] for row in await connection.fetch(f"EXPLAIN (COSTS OFF) EXECUTE asked ({nothing})")]
-            await connection.execute("DEALLOCATE asked")
-            conditions = [line.strip() for line in plan if "Index Cond" in line]
-            assert conditions
-            assert "Index Cond: (tenant = $1)" not in conditions
+            found = await conditions(connection, statement)
+            assert found
+            assert "(tenant = $1)" not in found
+
+
+async def test_whoever_waits_is_found_by_key_although_nobody_did_when_that_was_last_looked_at(
+    identity_pool: asyncpg.Pool,
+) -> None:
+    async with identity_pool.acquire() as connection:
+        await connection.execute("ANALYZE waiting")
+        assert "(tenant = $1)" not in await conditions(connection, resolved._KNOWN)
+        assert await conditions(connection, waiting._DONE) == ["((tenant = $1) AND (key = ANY ($2)))"]
+        assert await conditions(connection, waiting._NEXT) == ["((tenant = $1) AND (oversized = $2))"]
+
+
+async def test_an_identifier_of_one_history_is_found_without_those_of_all_others(identity_pool: asyncpg.Pool) -> None:
+    async with identity_pool.acquire() as connection:
+        undone = connection.transaction()
+        await undone.start()
+        await connection.execute(_KIOSK)
+        await connection.execute("ANALYZE identifiers")
+        (found,) = await conditions(connection, evidence._OF_ANCHORS_IDENTIFIERS)
+        await undone.rollback()
+        assert "anchor" in found
