@@ -81,8 +81,8 @@ Table(
     Column("session", LargeBinary, primary_key=True),
     _key("account"),
     Column("sight", LargeBinary, nullable=False),
-    Index("logins_by_session", "tenant", "key", "session"),
-    Index("logins_by_account", "tenant", "account"),
+    Index("logins_by_session", "key", "session"),
+    Index("logins_by_account", "account"),
 )
 
 # `about` is "link", "forbid" or "block"; of a block, b is a. What was undone stands as "nothing".
@@ -148,8 +148,8 @@ Table(
     Column("span", LargeBinary, primary_key=True),
     Column("person", Uuid, nullable=False),
     Column("tied_to", Uuid, nullable=False),
-    Index("spans_by_person", "tenant", "person"),
-    Index("spans_by_tie", "tenant", "tied_to"),
+    Index("spans_by_person", "person"),
+    Index("spans_by_tie", "tied_to"),
 )
 # An identifier's own id says whose it is, that of a span does not: and whoever was such a person can be asked for.
 Table(
