@@ -246,14 +246,15 @@ async def resolved(pool: asyncpg.Pool, tenant: str) -> Resolution:
         )
 
 
-async def _migrated(dsn: str) -> None:
+async def migrated(dsn: str) -> None:
+    """Give a database the tables of the identity service."""
     await migrate(dsn, SCRIPTS, partitions=PARTITIONS)
 
 
 @pytest.fixture(scope="session")
 async def identity_dsn(databases: Databases) -> str:
     """A database of the identity service, in which each test has a tenant of its own."""
-    return await databases.fresh(await databases.template("identity", _migrated))
+    return await databases.fresh(await databases.template("identity", migrated))
 
 
 @pytest.fixture(scope="session")

@@ -67,7 +67,7 @@ def test_an_abandoned_cart_names_the_carting_and_the_moment_at_which_it_began_to
     assert (left.holds, left.events) == (True, (f"carted-{2 * HOUR}".encode(),))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
 def test_an_explanation_tells_of_every_part_what_the_history_does(data: st.DataObject) -> None:
     start, zone = data.draw(starts), data.draw(st.sampled_from(ZONES))
@@ -109,7 +109,7 @@ positive = st.recursive(
 
 # What was first or last, and what was not followed, may come to hold when the events of another branch are gone: such
 # leaves are tried alone.
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_without_the_events_named_for_every_true_branch_it_would_not_hold(data: st.DataObject) -> None:
     start, zone = data.draw(starts), data.draw(st.sampled_from(ZONES))

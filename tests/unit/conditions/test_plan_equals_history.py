@@ -18,7 +18,7 @@ from libs.conditions.tree import Sequence as Sequence_
 from libs.conditions.windows import HOUR
 from tests.unit.conditions.randomly import ZONES, conditions, dids, histories, moments, sequences, standings, starts
 
-EXAMPLES = 150
+EXAMPLES = 60
 often = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )

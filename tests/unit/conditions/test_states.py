@@ -48,7 +48,7 @@ def kept(kind: Kind, events: list[tuple[int, int, str, int]], chance: random.Ran
 
 @pytest.mark.parametrize(("name", "kind"), KINDS, ids=[name for name, _ in KINDS])
 @given(st.lists(brought, min_size=1, max_size=12), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 def test_order_and_grouping_can_not_be_seen(
     name: str, kind: Kind, events: list[tuple[int, int, str, int]], chance: random.Random
 ) -> None:
