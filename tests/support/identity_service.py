@@ -125,7 +125,7 @@ async def asked_of(pool: asyncpg.Pool, dsn: str, **how: Any) -> AsyncIterator[As
         rulebook,
         people,
         Explaining(people),
-        Previewing(dsn),
+        Previewing(dsn, 1 << 30),
         Deciding(Transactions(pool, world.log), rulebook, tenants, world.clock, asyncio.Event()),
         world.anchors,
         world.log,

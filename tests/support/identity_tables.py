@@ -123,6 +123,10 @@ class TablesWorld:
             if verdict.outputs:
                 await self.log.append_in(connection, [output.event for output in verdict.outputs])
 
+    async def take(self, wanted: Input) -> None:
+        """A decision, or rules."""
+        await (self.publish(wanted) if isinstance(wanted, RulesPublished) else self.decide(wanted))
+
     async def decide(self, wanted: Any, **how: Any) -> Outcome:
         """Take a decision about names, at the time that it has."""
         self.clock.set(wanted.recorded_at)

@@ -15,8 +15,6 @@ from libs.runtime.errors import FailedPrecondition, Unavailable
 from services.identity.domain.plan import Plan
 from services.identity.queries.comparing import NO_MEMORY, Question
 
-MOST_BYTES: Final = 4_000 << 20
-
 _COMPARING: Final = (sys.executable, "-m", "services.identity.queries.comparing")
 
 
@@ -25,7 +23,7 @@ class Previewing:
     """Asks one question at a time; the process reads the database by itself, and takes some `most_bytes` at most."""
 
     database_url: str
-    most_bytes: int = MOST_BYTES
+    most_bytes: int
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def plan(self, tenant: str, region: str, now: IdentifierRules, then: IdentifierRules, sample: int) -> Plan:

@@ -97,8 +97,7 @@ async def test_whatever_happens_while_it_is_resolved_the_people_are_those_of_all
             await world.consume(*waiting[:size])
             waiting = waiting[size:]
         elif decided:
-            one = decided.pop(0)
-            await (world.publish(one) if isinstance(one, RulesPublished) else world.decide(one))
+            await world.take(decided.pop(0))
     found = await world.settled()
     assert found == resolve(case_of(world.told, TIGHT))
     heard = await world.heard()

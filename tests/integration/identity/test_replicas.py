@@ -18,7 +18,6 @@ from services.identity.rulebook import Rulebook
 from tests.support.identity import (
     Input,
     Retracted,
-    RulesPublished,
     assert_map_says,
     block,
     case_of,
@@ -70,7 +69,7 @@ class Replica:
 
 async def decide(world: TablesWorld, decided: Sequence[Input]) -> None:
     for one in decided:
-        await (world.publish(one) if isinstance(one, RulesPublished) else world.decide(one))
+        await world.take(one)
         await world.settling.settle()
 
 

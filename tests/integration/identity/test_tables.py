@@ -11,7 +11,6 @@ from services.identity.domain.resolution import resolve
 from tests.support.identity import (
     Input,
     Retracted,
-    RulesPublished,
     assert_map_says,
     case_of,
     map_of,
@@ -36,8 +35,7 @@ async def test_in_every_order_and_batch_the_people_are_those_of_all_at_once(
             await world.consume(*waiting[:size])
             waiting = waiting[size:]
         elif decided:
-            one = decided.pop(0)
-            await (world.publish(one) if isinstance(one, RulesPublished) else world.decide(one))
+            await world.take(decided.pop(0))
     found = await world.settled()
     assert found == resolve(case_of(world.told, TIGHT))
     heard = await world.heard()
