@@ -124,7 +124,7 @@ def without_resolver_lock() -> None:
 
     async def slowly(self: Region, keys: Collection[bytes], most: int) -> None:
         await read_ahead(self, keys, most)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
 
     async def locked(
         self: ResolvedRows, before: Resolution, after: Resolution, stands: Resolution, versions: Mapping[bytes, int]
