@@ -22,7 +22,7 @@ _LONGEST_KEPT: Final = 600  # characters of type and value; what is refused for 
 class Anchoring:
     """Reads the identifiers of one tenant under one version of its rules.
 
-    The same people come again and again and a phone costs 33 µs to parse, so up to `cache_size` answers are kept.
+    The same people come again and again and a phone costs up to 33 µs to read, so up to `cache_size` answers are kept.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ from typing import Final, assert_never
 import email_validator
 import phonenumbers
 
-from libs.people import screen
+from libs.people import phones, screen
 from libs.people.identifiers import IdentifierType
 from libs.people.screen import Unusable
 
@@ -76,6 +76,10 @@ def phone(text: str, region: str) -> str:
 
     Only numbers that their country's plan has given out: the local number of one city is that of others too.
     """
+    known = phones.plain(text, region)
+    if known is not None:
+        screen.run(known.national)
+        return known.country + known.national
     if not _PHONE.fullmatch(text):
         raise Unusable("MALFORMED")
     try:
