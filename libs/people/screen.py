@@ -7,7 +7,7 @@ from typing import Final
 from libs.people.identifiers import IdentifierType, Reason
 
 _QUOTES: Final = " \t\"'`´‘’“”()[]{}<>（）【】「」,;."
-_SEPARATORS: Final = str.maketrans("", "", " -_:.+/")
+_SEPARATORS: Final = " -_:.+/"
 
 
 def _words(text: str) -> frozenset[str]:
@@ -47,6 +47,8 @@ _TEMPLATE: Final = re.compile(
     r"\{\{.*\}\}|\$\{.*\}|\{\w+\}|%7b.*%7d|<%.*%>|%%.*%%|\*\|.*\|\*|%[sd]|__[a-z0-9_]+__|\$\w+\$|:\w+_id", re.IGNORECASE
 )
 _MASK: Final = re.compile(r".*[*•●]{2}.*|[\d +-]+[xX]{3,}[\d -]*")
+_ODD: Final = re.compile(r"[{%<*_$:•●xX]")
+"""No template and no mask does without one of these, and most values do without all."""
 
 _ASCENDING: Final = "0123456789" * 8
 _DESCENDING: Final = _ASCENDING[::-1]
@@ -64,10 +66,11 @@ class Unusable(Exception):
 
 def text(type_: IdentifierType, value: str) -> None:
     """Refuse a tidied value of any type that stands for nothing; raises `Unusable`."""
-    if _TEMPLATE.fullmatch(value):
-        raise Unusable("UNFILLED_TEMPLATE")
-    if _MASK.fullmatch(value):
-        raise Unusable("MASKED")
+    if _ODD.search(value):
+        if _TEMPLATE.fullmatch(value):
+            raise Unusable("UNFILLED_TEMPLATE")
+        if _MASK.fullmatch(value):
+            raise Unusable("MASKED")
     # '"null"', '(null)', '[object Object]': what printing an absent value gives in some language.
     bare = value.strip(_QUOTES).casefold().replace(" ", "_")
     if not bare or bare in _PLACEHOLDERS or bare == type_.name:
@@ -76,7 +79,7 @@ def text(type_: IdentifierType, value: str) -> None:
         raise Unusable("TEST_VALUE")
     # Numbers given out in turn reach 7777 one day, machine-made ones practically never.
     run(value, _TELLING_LENGTH_OF_MACHINES if type_.strength == "weak" else _TELLING_LENGTH)
-    if type_.strength == "weak" and bare.translate(_SEPARATORS) in _FACTORY_DEFAULTS:
+    if type_.strength == "weak" and _joined(bare) in _FACTORY_DEFAULTS:
         raise Unusable("FACTORY_DEFAULT")
 
 
@@ -88,13 +91,13 @@ def patterns(type_: IdentifierType, normal: str) -> None:
     """
     if type_.matches and not any(fnmatchcase(normal, pattern) for pattern in type_.matches):
         raise Unusable("MALFORMED")
-    if any(fnmatchcase(normal, pattern) for pattern in type_.blocked_patterns):
+    if type_.blocked_patterns and any(fnmatchcase(normal, pattern) for pattern in type_.blocked_patterns):
         raise Unusable("BLOCKED_VALUE")
 
 
 def run(value: str, least: int = _TELLING_LENGTH) -> None:
     """Refuse zeros alone, and from `least` characters one character repeated or digits in a row; raises `Unusable`."""
-    bare = value.translate(_SEPARATORS).casefold()
+    bare = _joined(value).casefold()
     if not bare.strip("0"):
         raise Unusable("NO_INFORMATION")
     if len(bare) >= least and (bare == bare[0] * len(bare) or bare in _ASCENDING or bare in _DESCENDING):
@@ -109,3 +112,9 @@ def email(address: str) -> None:
     if mailbox in _TEST_VALUES or address in _TEST_ADDRESSES:
         raise Unusable("TEST_VALUE")
     run(mailbox)
+
+
+def _joined(value: str) -> str:
+    for separator in _SEPARATORS:  # less than half the time of str.translate
+        value = value.replace(separator, "")
+    return value

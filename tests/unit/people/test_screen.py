@@ -1,7 +1,10 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from libs.people import screen
 from libs.people.identifiers import DEFAULT_RULES, IdentifierType
 from libs.people.normalise import normal_form
 from libs.people.screen import Unusable
@@ -17,6 +20,12 @@ def reason_of(type_: IdentifierType, value: str) -> str | None:
     except Unusable as unusable:
         return unusable.reason
     return None
+
+
+@given(st.from_regex(screen._TEMPLATE, fullmatch=True) | st.from_regex(screen._MASK, fullmatch=True))
+def test_no_template_and_no_mask_is_taken_for_a_plain_value(value: str) -> None:
+    with pytest.raises(Unusable):
+        screen.text(DEFAULT_RULES.types["user_id"], value)
 
 
 @pytest.mark.parametrize(
