@@ -1,0 +1,1 @@
+"""The tables of tagging, as one transaction of one tenant sees them."""

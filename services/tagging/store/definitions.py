@@ -1,0 +1,160 @@
+"""The versions of a tenant's definitions in tables, and which of them people are answered by.
+
+A version is filling until it is flipped, then live until a later one is flipped, then former. Retired, it is retiring
+until that is flipped, too. A version that was filling when a later one came is former at once.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+
+from libs.eventlog.database import Connection
+from libs.runtime.clock import Micros
+
+State = Literal["filling", "live", "former", "retiring", "retired"]
+
+
+class PublishedTag(msgspec.Struct, frozen=True):
+    """One version as it was published; `retired_by` is the id of the event that retired it."""
+
+    tag: str
+    version: int
+    state: State
+    document: str
+    published_at: Micros
+    published_by: str
+    event_id: bytes
+    retired_by: bytes | None = None
+
+
+_BEGIN: Final = "INSERT INTO catalogues (tenant, version) VALUES ($1, 0) ON CONFLICT DO NOTHING"
+
+_HOLD: Final = "SELECT version FROM catalogues WHERE tenant = $1 FOR UPDATE"
+
+_VERSION: Final = "SELECT version FROM catalogues WHERE tenant = $1"
+
+_CHANGED: Final = "UPDATE catalogues SET version = version + 1 WHERE tenant = $1 RETURNING version"
+
+_IN_STATES: Final = """
+    SELECT tag, version, state, document, published_at, published_by, event_id, retired_by
+    FROM tag_definitions WHERE tenant = $1 AND state = ANY($2::text[]) ORDER BY tag, version"""
+
+_NEWEST: Final = """
+    SELECT DISTINCT ON (tag) tag, version, state, document, published_at, published_by, event_id, retired_by
+    FROM tag_definitions WHERE tenant = $1 AND tag > $2
+    ORDER BY tag, version DESC LIMIT $3"""
+
+_VERSIONS: Final = """
+    SELECT tag, version, state, document, published_at, published_by, event_id, retired_by
+    FROM tag_definitions WHERE tenant = $1 AND tag = $2 ORDER BY version"""
+
+_BY_EVENT: Final = """
+    SELECT tag, version, state, document, published_at, published_by, event_id, retired_by
+    FROM tag_definitions WHERE tenant = $1 AND (event_id = $2 OR retired_by = $2)"""
+
+_SUPERSEDE: Final = """
+    UPDATE tag_definitions SET state = 'former' WHERE tenant = $1 AND tag = $2 AND state = 'filling'"""
+
+_PUBLISH: Final = """
+    INSERT INTO tag_definitions (tenant, tag, version, state, document, published_at, published_by, event_id)
+    VALUES ($1, $2, $3, 'filling', $4, $5, $6, $7)"""
+
+_RETIRE: Final = """
+    UPDATE tag_definitions SET retired_by = $3,
+        state = CASE state WHEN 'live' THEN 'retiring' WHEN 'filling' THEN 'former' ELSE state END
+    WHERE tenant = $1 AND tag = $2 AND state IN ('live', 'filling')"""
+
+_GO_LIVE: Final = """
+    UPDATE tag_definitions SET state = 'live'
+    FROM unnest($2::text[], $3::integer[]) AS wanted(tag, version)
+    WHERE tenant = $1 AND state = 'filling'
+        AND tag_definitions.tag = wanted.tag AND tag_definitions.version = wanted.version
+    RETURNING tag_definitions.tag, tag_definitions.version"""
+
+_STEP_BACK: Final = """
+    UPDATE tag_definitions SET state = 'former'
+    FROM unnest($2::text[], $3::integer[]) AS begun(tag, version)
+    WHERE tenant = $1 AND state IN ('live', 'retiring')
+        AND tag_definitions.tag = begun.tag AND tag_definitions.version <> begun.version"""
+
+_END: Final = """
+    UPDATE tag_definitions SET state = 'retired'
+    WHERE tenant = $1 AND state = 'retiring' AND NOT tag = ANY($2::text[]) RETURNING tag"""
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionRows:
+    """The definitions of one tenant."""
+
+    connection: Connection
+    tenant: str
+
+    async def hold(self) -> int:
+        """The version of the catalogue, which nobody else changes until the transaction ends."""
+        version: int | None = await self.connection.fetchval(_HOLD, self.tenant)
+        if version is None:
+            await self.connection.execute(_BEGIN, self.tenant)
+            version = await self.connection.fetchval(_HOLD, self.tenant)
+        return version or 0
+
+    async def version(self) -> int:
+        """The version of the catalogue as this transaction sees it."""
+        version: int | None = await self.connection.fetchval(_VERSION, self.tenant)
+        return version or 0
+
+    async def in_states(self, *states: State) -> list[PublishedTag]:
+        """Every version in one of these states."""
+        return _tags(await self.connection.fetch(_IN_STATES, self.tenant, list(states)))
+
+    async def newest(self, after: str = "", limit: int = 1_000) -> list[PublishedTag]:
+        """The newest version of every tag behind a key, in order of keys."""
+        return _tags(await self.connection.fetch(_NEWEST, self.tenant, after, limit))
+
+    async def versions(self, tag: str) -> list[PublishedTag]:
+        """Every version of a tag, oldest first."""
+        return _tags(await self.connection.fetch(_VERSIONS, self.tenant, tag))
+
+    async def by_event(self, event_id: bytes) -> PublishedTag | None:
+        """The version that an event published or retired."""
+        found = _tags(await self.connection.fetch(_BY_EVENT, self.tenant, event_id))
+        return found[-1] if found else None
+
+    async def publish(self, tag: PublishedTag) -> int:
+        """Let a version be the next one; only for whoever holds the catalogue. Answers the catalogue's version."""
+        await self.connection.execute(_SUPERSEDE, self.tenant, tag.tag)
+        told = (tag.tag, tag.version, tag.document, tag.published_at, tag.published_by, tag.event_id)
+        await self.connection.execute(_PUBLISH, self.tenant, *told)
+        return await self._changed()
+
+    async def retire(self, tag: str, event_id: bytes) -> int:
+        """Let a tag be on its way out; only for whoever holds the catalogue. Answers the catalogue's version."""
+        await self.connection.execute(_RETIRE, self.tenant, tag, event_id)
+        return await self._changed()
+
+    async def flip(self, wanted: Iterable[tuple[str, int]]) -> set[str]:
+        """Let people be answered by exactly these versions of tags, for all of which everything is kept.
+
+        What was retired meanwhile or superseded stays so. Answers the tags that are answered otherwise now. Only for
+        whoever holds the catalogue.
+        """
+        kept = list(wanted)
+        columns = [tag for tag, _ in kept], [version for _, version in kept]
+        begun = [(row["tag"], row["version"]) for row in await self.connection.fetch(_GO_LIVE, self.tenant, *columns)]
+        if begun:
+            now = [tag for tag, _ in begun], [version for _, version in begun]
+            await self.connection.execute(_STEP_BACK, self.tenant, *now)
+        ended = await self.connection.fetch(_END, self.tenant, columns[0])
+        changed = {tag for tag, _ in begun} | {tag for (tag,) in ended}
+        if changed:
+            await self._changed()
+        return changed
+
+    async def _changed(self) -> int:
+        version: int = await self.connection.fetchval(_CHANGED, self.tenant)
+        return version
+
+
+def _tags(rows: Collection[object]) -> list[PublishedTag]:
+    return [PublishedTag(*row) for row in rows]  # type: ignore[misc]  # a row is a tuple of the columns named
