@@ -10,6 +10,7 @@ from portrait.log.v1 import log_service_pb2_grpc as rpc
 from libs.eventlog.event import Batch, Recorded
 from libs.rpc.client import metadata_for
 from libs.rpc.credentials import PLATFORM
+from libs.runtime.clock import Micros
 from libs.runtime.errors import Unavailable
 
 _HEADS_SECONDS: Final = 5.0
@@ -17,10 +18,14 @@ _READ_SECONDS: Final = 300.0
 
 
 class Standing(NamedTuple):
-    """The heads of a service's log, and the positions that the service has consumed of others, by log."""
+    """The heads of a service's log, and the positions that the service has consumed of others, by log.
+
+    `clocks` say what time it was for each tenant just before, if the service knows.
+    """
 
     heads: dict[int, int]
     consumed: dict[str, dict[int, int]]
+    clocks: dict[str, Micros]
 
 
 class GrpcLogSource:
@@ -43,7 +48,8 @@ class GrpcLogSource:
         except grpc.aio.AioRpcError as error:
             raise self._unavailable(error) from error
         consumed = {one.log: {at.partition: at.position for at in one.positions} for one in answer.consumed}
-        return Standing({head.partition: head.position for head in answer.heads}, consumed)
+        clocks = {one.tenant: one.now_micros for one in answer.clocks}
+        return Standing({head.partition: head.position for head in answer.heads}, consumed, clocks)
 
     async def read(self, partition: int, after: int) -> AsyncIterator[Batch]:
         """See `LogSource.read`."""

@@ -1,6 +1,6 @@
 """`log.v1.Log` and `ops.v1.Projections`, for any service that owns a log."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +24,7 @@ from libs.eventlog.versions import Version
 from libs.rpc.caller import calling_tenant, current_caller
 from libs.rpc.server import Service
 from libs.rpc.times import timestamp
+from libs.runtime.clock import Micros
 from libs.runtime.errors import InvalidArgument
 
 PAGE: Final = 50
@@ -31,6 +32,8 @@ LAST_POSITION: Final = 2**63 - 1
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Consumed = Callable[[], Awaitable[dict[str, dict[int, int]]]]
+Clocks = Callable[[], Awaitable[Mapping[str, Micros]]]
+"""What time it is for each tenant."""
 
 _COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters WHERE projection = $1 AND kind <> 'dropped'"
 
@@ -92,9 +95,10 @@ async def standing_of_consumer(living: LivingConsumer) -> Standing:
 class LogService(log_rpc.LogServicer):
     """Streams the log. The platform sees whole partitions; a tenant sees its own events, with their positions."""
 
-    def __init__(self, log: Log, consumed: Consumed) -> None:
+    def __init__(self, log: Log, consumed: Consumed, clocks: Clocks) -> None:
         self._log = log
         self._consumed = consumed
+        self._clocks = clocks
 
     async def ReadLog(self, request: log_pb.ReadLogRequest, context: Context) -> AsyncIterator[log_pb.ReadLogResponse]:
         if request.partition >= self._log.partitions:
@@ -138,6 +142,8 @@ class LogService(log_rpc.LogServicer):
             yield log_pb.ReadKeyResponse(batch=self._of(partition, recorded[start : start + PAGE]))
 
     async def GetHeads(self, request: log_pb.GetHeadsRequest, context: Context) -> log_pb.GetHeadsResponse:
+        clocks = await self._clocks()  # before the heads: see the field
+        own = clocks if current_caller().platform else {calling_tenant(): clocks.get(calling_tenant())}
         consumed = await self._consumed()
         return log_pb.GetHeadsResponse(
             log=self._log.name,
@@ -145,6 +151,7 @@ class LogService(log_rpc.LogServicer):
             consumed=[
                 log_pb.ConsumedLog(log=log, positions=_positions(positions)) for log, positions in consumed.items()
             ],
+            clocks=[log_pb.TenantClock(tenant=one, now_micros=now) for one, now in own.items() if now is not None],
         )
 
 
@@ -218,6 +225,11 @@ async def consumes_nothing() -> dict[str, dict[int, int]]:
     return {}
 
 
+async def knows_no_clock() -> dict[str, Micros]:
+    """What a service knows of tenants' clocks that collects nothing."""
+    return {}
+
+
 def log_services(
     log: Log,
     pool: asyncpg.Pool,
@@ -225,11 +237,14 @@ def log_services(
     consumed: Consumed = consumes_nothing,
     menders: Iterable[Mender] = (),
     rebuildable: Sequence[Rebuildable] = (),
+    clocks: Clocks = knows_no_clock,
 ) -> list[Service]:
     """The one line of wiring that serves a log and its projections."""
     return [
         Service(
-            log_pb.DESCRIPTOR.services_by_name["Log"], log_rpc.add_LogServicer_to_server, LogService(log, consumed)
+            log_pb.DESCRIPTOR.services_by_name["Log"],
+            log_rpc.add_LogServicer_to_server,
+            LogService(log, consumed, clocks),
         ),
         Service(
             ops_pb.DESCRIPTOR.services_by_name["Projections"],

@@ -235,6 +235,7 @@ async def live(life: Lifecycle, settings: ProfileSettings) -> None:
                     partial(consumed, pool),
                     menders=Menders([VersionMenders(living, log, pool, clock), mapped.menders if mapped else []]),
                     rebuildable=[Rebuildable(living, rebuilds)],
+                    clocks=clocks.all,
                 ),
             ],
             host=settings.host,

@@ -13,6 +13,8 @@ from libs.runtime.tenants import Tenants
 
 _READ = "SELECT shows FROM tenant_clocks WHERE tenant = $1"
 
+_ALL = "SELECT tenant, shows FROM tenant_clocks"
+
 # Calls race, so the newest must win here: a clock that went back would open windows again that were closed.
 _FOLLOW = """
     INSERT INTO tenant_clocks AS clock (tenant, shows) VALUES ($1, $2)
@@ -35,6 +37,13 @@ class TenantClocks:
         with reaching():
             shows: Micros | None = await self.pool.fetchval(_READ, tenant)
         return self.wall.now() if shows is None else shows
+
+    async def all(self) -> dict[str, Micros]:
+        """The time of every tenant, but of those on event time to whom nothing has happened yet."""
+        with reaching():
+            shown = dict(await self.pool.fetch(_ALL))
+        told = {one.id: self.wall.now() if one.clock == "wall" else shown.get(one.id) for one in self.tenants}
+        return {tenant: now for tenant, now in told.items() if now is not None}
 
     async def follow(self, tenant: str, recorded: Sequence[NewEvent]) -> None:
         """Move on to the newest of recorded events. Duplicates count: their first answer may have got lost on the way

@@ -1,9 +1,8 @@
-"""What an interaction is called in a portrait: one spelling for what producers write in many."""
+"""What an interaction is called in a portrait."""
 
-import re
-from functools import lru_cache
 from typing import Final
 
+from libs.people.event_names import name_of
 from services.profile.domain.interaction import Interaction
 
 OWN_DOING: Final = frozenset(
@@ -11,22 +10,7 @@ OWN_DOING: Final = frozenset(
 )
 """Receipts of what was done *to* a person: they say nothing about when and where the person is active."""
 
-_NAMES: Final = {
-    "identify": "identified",
-    "page": "page_viewed",
-    "screen": "screen_viewed",
-    "group": "group_joined",
-    "alias": "aliased",
-}
-_SEPARATORS: Final = re.compile(r"[\s_\-]+")
-
 
 def event_name(interaction: Interaction) -> str:
-    """Name of the interaction: what was tracked in snake_case, or what the type stands for."""
-    return _NAMES.get(interaction.type) or snake_case(interaction.event)
-
-
-@lru_cache(maxsize=8192)
-def snake_case(name: str) -> str:
-    """`Order Completed`, `order-completed` and `ORDER_COMPLETED` are all `order_completed`."""
-    return _SEPARATORS.sub("_", name.strip()).lower()
+    """Name of the interaction, as every service calls it."""
+    return name_of(interaction.type, interaction.event)

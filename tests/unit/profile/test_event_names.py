@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from services.profile.domain.event_names import event_name, snake_case
+from libs.people.event_names import snake_case
+from services.profile.domain.event_names import event_name
 from services.profile.domain.interaction import Interaction
 
 

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from portrait.log.v1 import event_pb2 as portrait_dot_log_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!portrait/log/v1/log_service.proto\x12\x0fportrait.log.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bportrait/log/v1/event.proto\"S\n\x0eReadLogRequest\x12\x1b\n\tpartition\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x10\x80\x08\x12\x15\n\rfrom_position\x18\x02 \x01(\x04\x12\r\n\x05limit\x18\x03 \x01(\x04\"=\n\x0fReadLogResponse\x12*\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1b.portrait.log.v1.EventBatch\"=\n\x0eReadKeyRequest\x12\x14\n\x03key\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x15\n\rfrom_position\x18\x02 \x01(\x04\"=\n\x0fReadKeyResponse\x12*\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1b.portrait.log.v1.EventBatch\"\x11\n\x0fGetHeadsRequest\"y\n\x10GetHeadsResponse\x12\x0b\n\x03log\x18\x01 \x01(\t\x12(\n\x05heads\x18\x02 \x03(\x0b\x32\x19.portrait.log.v1.Position\x12.\n\x08\x63onsumed\x18\x03 \x03(\x0b\x32\x1c.portrait.log.v1.ConsumedLog\"H\n\x0b\x43onsumedLog\x12\x0b\n\x03log\x18\x01 \x01(\t\x12,\n\tpositions\x18\x02 \x03(\x0b\x32\x19.portrait.log.v1.Position2\xf6\x01\n\x03Log\x12N\n\x07ReadLog\x12\x1f.portrait.log.v1.ReadLogRequest\x1a .portrait.log.v1.ReadLogResponse0\x01\x12N\n\x07ReadKey\x12\x1f.portrait.log.v1.ReadKeyRequest\x1a .portrait.log.v1.ReadKeyResponse0\x01\x12O\n\x08GetHeads\x12 .portrait.log.v1.GetHeadsRequest\x1a!.portrait.log.v1.GetHeadsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!portrait/log/v1/log_service.proto\x12\x0fportrait.log.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bportrait/log/v1/event.proto\"S\n\x0eReadLogRequest\x12\x1b\n\tpartition\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x10\x80\x08\x12\x15\n\rfrom_position\x18\x02 \x01(\x04\x12\r\n\x05limit\x18\x03 \x01(\x04\"=\n\x0fReadLogResponse\x12*\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1b.portrait.log.v1.EventBatch\"=\n\x0eReadKeyRequest\x12\x14\n\x03key\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x15\n\rfrom_position\x18\x02 \x01(\x04\"=\n\x0fReadKeyResponse\x12*\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1b.portrait.log.v1.EventBatch\"\x11\n\x0fGetHeadsRequest\"\xa7\x01\n\x10GetHeadsResponse\x12\x0b\n\x03log\x18\x01 \x01(\t\x12(\n\x05heads\x18\x02 \x03(\x0b\x32\x19.portrait.log.v1.Position\x12.\n\x08\x63onsumed\x18\x03 \x03(\x0b\x32\x1c.portrait.log.v1.ConsumedLog\x12,\n\x06\x63locks\x18\x04 \x03(\x0b\x32\x1c.portrait.log.v1.TenantClock\"1\n\x0bTenantClock\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nnow_micros\x18\x02 \x01(\x10\"H\n\x0b\x43onsumedLog\x12\x0b\n\x03log\x18\x01 \x01(\t\x12,\n\tpositions\x18\x02 \x03(\x0b\x32\x19.portrait.log.v1.Position2\xf6\x01\n\x03Log\x12N\n\x07ReadLog\x12\x1f.portrait.log.v1.ReadLogRequest\x1a .portrait.log.v1.ReadLogResponse0\x01\x12N\n\x07ReadKey\x12\x1f.portrait.log.v1.ReadKeyRequest\x1a .portrait.log.v1.ReadKeyResponse0\x01\x12O\n\x08GetHeads\x12 .portrait.log.v1.GetHeadsRequest\x1a!.portrait.log.v1.GetHeadsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,10 +47,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_READKEYRESPONSE']._serialized_end=384
   _globals['_GETHEADSREQUEST']._serialized_start=386
   _globals['_GETHEADSREQUEST']._serialized_end=403
-  _globals['_GETHEADSRESPONSE']._serialized_start=405
-  _globals['_GETHEADSRESPONSE']._serialized_end=526
-  _globals['_CONSUMEDLOG']._serialized_start=528
-  _globals['_CONSUMEDLOG']._serialized_end=600
-  _globals['_LOG']._serialized_start=603
-  _globals['_LOG']._serialized_end=849
+  _globals['_GETHEADSRESPONSE']._serialized_start=406
+  _globals['_GETHEADSRESPONSE']._serialized_end=573
+  _globals['_TENANTCLOCK']._serialized_start=575
+  _globals['_TENANTCLOCK']._serialized_end=624
+  _globals['_CONSUMEDLOG']._serialized_start=626
+  _globals['_CONSUMEDLOG']._serialized_end=698
+  _globals['_LOG']._serialized_start=701
+  _globals['_LOG']._serialized_end=947
 # @@protoc_insertion_point(module_scope)

@@ -149,6 +149,7 @@ class GetHeadsResponse(_message.Message):
     LOG_FIELD_NUMBER: _builtins.int
     HEADS_FIELD_NUMBER: _builtins.int
     CONSUMED_FIELD_NUMBER: _builtins.int
+    CLOCKS_FIELD_NUMBER: _builtins.int
     log: _builtins.str
     """Name of the service's own log."""
     @_builtins.property
@@ -159,20 +160,53 @@ class GetHeadsResponse(_message.Message):
     def consumed(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConsumedLog]:
         """Positions consumed of the logs of other services."""
 
+    @_builtins.property
+    def clocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TenantClock]:
+        """What time it is for tenants, by the service that collects their interactions; nothing for one of whom nothing has
+        happened yet and whose clock goes by what happens. Read before the heads: whatever happens later stands behind them.
+        """
+
     def __init__(
         self,
         *,
         log: _builtins.str = ...,
         heads: _abc.Iterable[_event_pb2.Position] | None = ...,
         consumed: _abc.Iterable[Global___ConsumedLog] | None = ...,
+        clocks: _abc.Iterable[Global___TenantClock] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumed", b"consumed", "heads", b"heads", "log", b"log"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clocks", b"clocks", "consumed", b"consumed", "heads", b"heads", "log", b"log"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetHeadsResponse: _TypeAlias = GetHeadsResponse  # noqa: Y015
+
+@_typing.final
+class TenantClock(_message.Message):
+    """What time it is for a tenant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    NOW_MICROS_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """The tenant's id."""
+    now_micros: _builtins.int
+    """Microseconds since 1970 UTC."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        now_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["now_micros", b"now_micros", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TenantClock: _TypeAlias = TenantClock  # noqa: Y015
 
 @_typing.final
 class ConsumedLog(_message.Message):
