@@ -26,6 +26,7 @@ from libs.eventlog.readiness import follow_database
 from libs.eventlog.relay import Relay
 from libs.eventlog.service import Standing, log_services, standing_of_one
 from libs.eventlog.silence import end_silent_appends
+from libs.eventlog.transactions import Transactions
 from libs.eventlog.upkeep import Upkeep
 from libs.people.identity_events import LOG
 from libs.rpc.client import channel
@@ -49,7 +50,6 @@ from services.identity.rulebook import Rulebook
 from services.identity.settings import IdentitySettings
 from services.identity.settling import Settling
 from services.identity.suggesting import finish, suggest_everywhere
-from services.identity.transactions import Transactions
 
 
 def folding_of(

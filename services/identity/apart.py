@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from libs.eventlog.database import Connection
+from libs.eventlog.transactions import Transactions
 from libs.runtime.clock import Clock
 from services.identity.codec.events import Causing, following
 from services.identity.domain.changes import IdentityChange, regrouped
@@ -28,7 +29,6 @@ from services.identity.region import AT_ONCE, Region
 from services.identity.resolver import PORTION, Resolver
 from services.identity.rulebook import Rulebook
 from services.identity.store.tenant import IdentityStore
-from services.identity.transactions import Transactions
 
 _LOCK: Final = 0x41504152  # advisory lock, with the tenant, of whoever resolves apart
 

@@ -13,6 +13,7 @@ from portrait.identity.v1 import events_pb2 as pb
 from libs.eventlog.copy import DIGEST_OFFSET
 from libs.eventlog.database import Connection
 from libs.eventlog.event import Appended, Envelope, NewEvent
+from libs.eventlog.transactions import Transactions
 from libs.people.identifiers import IdentifierRules
 from libs.people.keys import Keyring
 from libs.people.rules_document import read_rules
@@ -30,7 +31,6 @@ from services.identity.resolver import PORTION, Resolver
 from services.identity.rulebook import Reading, Rulebook, screening
 from services.identity.store.rules import PublishedRules
 from services.identity.store.tenant import IdentityStore
-from services.identity.transactions import Transactions
 
 Look = Callable[[IdentityStore], Awaitable[Any]]
 """What is to be read at the end of a decision's transaction, before it is undone if it only was tried."""

@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from libs.eventlog.database import TROUBLE, Connection
+from libs.eventlog.transactions import Transactions
 from libs.runtime.clock import Clock
 from libs.runtime.errors import Unavailable
 from libs.telemetry.metrics import Metrics
@@ -20,7 +21,6 @@ from services.identity.resolver import Resolver
 from services.identity.rulebook import Rulebook
 from services.identity.store.tenant import IdentityStore
 from services.identity.store.waiting import tenants_waiting
-from services.identity.transactions import Transactions
 
 LOOK_SECONDS: Final = 1.0
 

@@ -28,7 +28,7 @@ from services.identity.queries.explaining import Explaining
 from services.identity.queries.people import People
 from services.identity.queries.previewing import Previewing
 from services.identity.rulebook import Rulebook
-from services.identity.transactions import Transactions
+from libs.eventlog.transactions import Transactions
 from tests.support.identity import TYPES, Statement, inputs
 from tests.support.identity_tables import TablesWorld, tables_world, value_of
 from tests.support.profile import Speaking

@@ -44,7 +44,7 @@ from services.identity.migrations import SCRIPTS
 from services.identity.rulebook import Rulebook
 from services.identity.settling import Settling
 from services.identity.store.tenant import IdentityStore
-from services.identity.transactions import Transactions
+from libs.eventlog.transactions import Transactions
 from tests.support.identity import TYPES, Input, Retracted, RulesPublished, name
 from tests.support.servers import Databases
 

@@ -1,4 +1,4 @@
-"""Transactions that change who is who without a consumer's checkpoint: they append what follows, or are tried again."""
+"""Transactions without a consumer's checkpoint: they append what follows, or are tried again."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
