@@ -15,7 +15,8 @@ from libs.eventlog.database import Connection
 from libs.runtime.tenants import Tenants
 from libs.telemetry.metrics import Metrics
 from services.tagging.domain.definition import TagDefinition, read_definition, tag_of
-from services.tagging.store.definitions import DefinitionRows, PublishedTag
+from services.tagging.domain.published import PublishedTag
+from services.tagging.store.definitions import DefinitionRows
 
 REFRESH_SECONDS: Final = 0.5
 

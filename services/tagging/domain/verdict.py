@@ -13,21 +13,11 @@ from libs.conditions.standing import Answer
 from libs.conditions.tree import Amount, Condition, Did, Moment
 from libs.conditions.windows import Days, Hours
 from libs.runtime.clock import SECOND, Micros
+from services.tagging.domain.by_hand import ByHand
 from services.tagging.domain.definition import Rung, TagDefinition, cleaning_name, completion_name, rung_name
 
 Origin = Literal["rule", "inferred", "by_hand", "imported"]
 Against = Literal["condition", "expired", "cleared", "cleaned", "retired", "merged"]
-
-
-class ByHand(msgspec.Struct, frozen=True, gc=False):
-    """What somebody, or a file, says of one tag of one person; of several the last stands. False: not the tag."""
-
-    value: Scalar
-    set_at: Micros
-    event_id: bytes
-    of: str = ""
-    expires_at: Micros | None = None
-    imported: bool = False
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):

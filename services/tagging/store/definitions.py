@@ -6,28 +6,10 @@ until that is flipped, too. A version that was filling when a later one came is 
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
-
-import msgspec
+from typing import Final
 
 from libs.eventlog.database import Connection
-from libs.runtime.clock import Micros
-
-State = Literal["filling", "live", "former", "retiring", "retired"]
-
-
-class PublishedTag(msgspec.Struct, frozen=True):
-    """One version as it was published; `retired_by` is the id of the event that retired it."""
-
-    tag: str
-    version: int
-    state: State
-    document: str
-    published_at: Micros
-    published_by: str
-    event_id: bytes
-    retired_by: bytes | None = None
-
+from services.tagging.domain.published import PublishedTag, State
 
 _BEGIN: Final = "INSERT INTO catalogues (tenant, version) VALUES ($1, 0) ON CONFLICT DO NOTHING"
 
