@@ -9,9 +9,10 @@ from libs.eventlog.database import Connection
 from services.tagging.codec.values import packed, unpacked
 from services.tagging.domain.by_hand import ByHand, Known, Told
 
-# Sorted, so that two transactions never wait for each other in a circle. The last one said stands, not the last written.
+# Sorted, so that two transactions never wait for each other in a circle. What was said last stands, not the last row.
 _TELL: Final = """
-    INSERT INTO set_by_hand AS known (tenant, identifier, tag, value, about, set_at, expires_at, by, import_id, event_id)
+    INSERT INTO set_by_hand AS known
+        (tenant, identifier, tag, value, about, set_at, expires_at, by, import_id, event_id)
     SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::bigint[], $7::bigint[], $8::text[],
         $9::text[], $10::uuid[]) AS told(identifier, tag, value, about, set_at, expires_at, by, import_id, event_id)
     ORDER BY identifier, tag
