@@ -36,7 +36,7 @@ class ByHandRows:
     async def tell(self, told: Sequence[Told]) -> None:
         """Let it stand, of each identifier and tag once."""
         if told:
-            rows = [one._replace(value=packed(one.value)) for one in told]
+            rows = [(one.identifier, one.tag, packed(one.value), *one[3:]) for one in told]
             await self.connection.execute(_TELL, self.tenant, *(list(column) for column in zip(*rows, strict=True)))
 
     async def of(self, identifiers: Collection[bytes]) -> list[Known]:
