@@ -3,7 +3,7 @@
 from typing import Literal
 
 from libs.conditions.comparisons import Scalar
-from libs.conditions.numbers import SCALE
+from libs.conditions.numbers import shown
 from libs.conditions.said import Said
 
 ValueType = Literal["flag", "enum", "number", "text"]
@@ -15,7 +15,7 @@ def read_value(said: Said, value_type: ValueType, options: tuple[str, ...] = ())
         case "flag":
             return said.flag()
         case "number":
-            return said.number() / SCALE
+            return shown(said.number())
         case _:
             text = said.text()
             if options and text not in options:

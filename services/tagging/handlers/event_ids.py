@@ -1,0 +1,21 @@
+"""Ids of the events that requests lead to, so that a repeat finds the first one."""
+
+from hashlib import blake2b
+from typing import Final
+
+from libs.eventlog.database import Connection
+from libs.eventlog.event import Appended
+
+_STANDING: Final = "SELECT partition, position FROM message_ids WHERE tenant = $1 AND event_id = $2"
+
+
+def event_id(tenant: str, type_: str, request_id: str, otherwise: str) -> bytes:
+    """The id of what a request does; without a `request_id` it is told from others by what it does and when."""
+    cause = request_id or otherwise
+    return blake2b(f"{tenant}\0{type_}\0{bool(request_id)}\0{cause}".encode(), digest_size=16).digest()
+
+
+async def recorded(connection: Connection, tenant: str, id_: bytes) -> Appended | None:
+    """Where an event stands, if it was recorded."""
+    row = await connection.fetchrow(_STANDING, tenant, id_)
+    return Appended(row["partition"], row["position"], duplicate=True) if row else None

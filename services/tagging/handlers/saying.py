@@ -1,0 +1,174 @@
+"""What is said of people by hand or by a file: it attaches to the identifier that founded the person named."""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from libs.conditions.comparisons import Scalar
+from libs.conditions.said import Said
+from libs.eventlog.database import Connection
+from libs.eventlog.event import Appended, Envelope, NewEvent
+from libs.eventlog.transactions import Transactions
+from libs.people.person import Name
+from libs.people.postgres_identity_map import PostgresIdentityMap
+from libs.people.spans import own_id
+from libs.runtime.clock import Clock, Micros
+from libs.runtime.errors import InvalidArgument, NotFound
+from libs.telemetry.traces import traceparent_bytes
+from services.tagging.codec.by_hand import TAG_CLEARED, TAG_SET, said_payload, said_type
+from services.tagging.domain.by_hand import Told
+from services.tagging.domain.definition import TagDefinition
+from services.tagging.domain.values import read_value
+from services.tagging.handlers.event_ids import event_id, recorded
+from services.tagging.handlers.publishing import in_force
+from services.tagging.store.by_hand import ByHandRows
+from services.tagging.store.definitions import DefinitionRows
+
+Mark = Callable[[Connection, str, Collection[bytes], Collection[str], bytes], Awaitable[None]]
+"""Lets people of a tenant be answered anew for some tags, because of an event."""
+
+
+class Wanted(NamedTuple):
+    """What is to be said of a person; `at` names the field of the request in which it stands."""
+
+    name: Name
+    value: Scalar
+    of: str
+    expires_at: Micros | None
+    row: int = 0
+    at: str = "value"
+
+
+class Set(NamedTuple):
+    """What was recorded, and the person whom it is about."""
+
+    place: Appended
+    event_id: bytes
+    person: bytes
+
+
+class Imported(NamedTuple):
+    """How many rows were recorded, how many had been before, and what is wrong with the others, by row."""
+
+    recorded: int
+    duplicates: int
+    refused: dict[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """Records what is said of people, and lets them be answered anew."""
+
+    transactions: Transactions
+    map: PostgresIdentityMap
+    clock: Clock
+    mark: Mark
+
+    async def set(self, tenant: str, tag: str, wanted: Wanted, by: str, reason: str, *, request_id: str = "") -> Set:
+        """Let a person have a value of a tag.
+
+        Raises `NotFound` for a tag that is not in force, `InvalidArgument` for a value that it can't have,
+        `Unavailable`.
+        """
+        (person,) = await self.map.people(tenant, [wanted.name])
+
+        async def work(connection: Connection) -> Set:
+            now = self.clock.now()
+            id_ = event_id(tenant, TAG_SET, request_id, f"{tag}\0{person.id.hex()}\0{now}")
+            place = await recorded(connection, tenant, id_)
+            if place is not None:
+                return Set(place, id_, person.id)
+            told = _told(await self._definition(connection, tenant, tag), wanted, person.id, now, by, "", id_)
+            (place,) = await self._tell(connection, tenant, [told], reason, [person.id])
+            return Set(place, id_, person.id)
+
+        return await self.transactions.run(work)
+
+    async def clear(
+        self, tenant: str, tag: str, name: Name, by: str, reason: str, *, request_id: str = ""
+    ) -> Set | None:
+        """Take back what was said of any identifier of a person; None if there is nothing to take back."""
+        (person,) = await self.map.people(tenant, [name])
+        places = [own_id(member.identifier, member.span) for member in person.members]
+
+        async def work(connection: Connection) -> Set | None:
+            now = self.clock.now()
+            ids = {
+                place: event_id(
+                    tenant, TAG_CLEARED, request_id and f"{request_id}\0{place.hex()}", f"{tag}\0{place.hex()}\0{now}"
+                )
+                for place in places
+            }
+            for id_ in ids.values() if request_id else ():
+                repeated = await recorded(connection, tenant, id_)
+                if repeated is not None:
+                    return Set(repeated, id_, person.id)
+            said = [one for one in await ByHandRows(connection, tenant).of(places) if one.tag == tag]
+            told = [Told(one.identifier, tag, None, "", now, None, by, "", ids[one.identifier]) for one in said]
+            if not told:
+                return None
+            appended = await self._tell(connection, tenant, told, reason, [person.id])
+            return Set(appended[0], told[0].event_id, person.id)
+
+        return await self.transactions.run(work)
+
+    async def import_(self, tenant: str, tag: str, rows: Sequence[Wanted], by: str, import_id: str) -> Imported:
+        """Let many people have values of a tag, as a file says. A row that was recorded before changes nothing.
+
+        Raises `NotFound` for a tag that is not in force, `Unavailable`.
+        """
+        people = await self.map.people(tenant, [row.name for row in rows])
+
+        async def work(connection: Connection) -> Imported:
+            definition, now = await self._definition(connection, tenant, tag), self.clock.now()
+            told: dict[int, Told] = {}
+            refused: dict[int, str] = {}
+            duplicates = 0
+            for row, person in zip(rows, people, strict=True):
+                id_ = event_id(tenant, TAG_SET, f"{import_id}\0{tag}\0{row.row}", "")
+                try:
+                    one = _told(definition, row, person.id, now, by, import_id, id_)
+                except InvalidArgument as error:
+                    refused[row.row] = str(error)
+                    continue
+                if row.row in told or await recorded(connection, tenant, id_):
+                    duplicates += 1
+                else:
+                    told[row.row] = one
+            marked = {one.identifier for one in told.values()}
+            if told:
+                await self._tell(connection, tenant, list(told.values()), "", marked)
+            return Imported(len(told), duplicates, refused)
+
+        return await self.transactions.run(work)
+
+    async def _tell(
+        self, connection: Connection, tenant: str, told: Sequence[Told], reason: str, people: Collection[bytes]
+    ) -> list[Appended]:
+        newest = {(one.identifier, one.tag): one for one in told}
+        await ByHandRows(connection, tenant).tell(list(newest.values()))
+        await self.mark(connection, tenant, people, {one.tag for one in told}, told[-1].event_id)
+        return await self.transactions.log.append_in(connection, [_event(tenant, one, reason) for one in told])
+
+    async def _definition(self, connection: Connection, tenant: str, tag: str) -> TagDefinition:
+        try:
+            return (await in_force(DefinitionRows(connection, tenant)))[tag]
+        except KeyError:
+            raise NotFound("tag", tag) from None
+
+
+def _event(tenant: str, told: Told, reason: str) -> NewEvent:
+    envelope = Envelope(tenant, said_type(told), import_id=told.import_id, traceparent=traceparent_bytes())
+    return envelope.seal().event(told.event_id, told.identifier, told.said_at, said_payload(told, reason))
+
+
+def _told(
+    definition: TagDefinition, wanted: Wanted, person: bytes, now: Micros, by: str, import_id: str, id_: bytes
+) -> Told:
+    value = read_value(Said(wanted.value, wanted.at), definition.value_type, definition.options)
+    expires_at = wanted.expires_at
+    if expires_at is None and definition.time_to_live is not None:
+        expires_at = now + definition.time_to_live
+    if expires_at is not None and expires_at <= now:
+        raise InvalidArgument("expires_at", "is past already")
+    return Told(person, definition.key, value, wanted.of, now, expires_at, by, import_id, id_)
