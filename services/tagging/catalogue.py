@@ -1,7 +1,7 @@
 """The definitions of every tenant, compiled: kept in step between replicas, and within a transaction exact."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -9,8 +9,12 @@ from typing import Final
 import asyncpg
 import structlog
 
+from libs.conditions.comparisons import Scalar
+from libs.conditions.features import Features
 from libs.conditions.plan import Plan
-from libs.conditions.references import evaluation_order
+from libs.conditions.references import evaluation_order, references
+from libs.conditions.standing import Standing
+from libs.conditions.tree import Trait
 from libs.eventlog.database import Connection
 from libs.runtime.tenants import Tenants
 from libs.telemetry.metrics import Metrics
@@ -19,6 +23,10 @@ from services.tagging.domain.published import PublishedTag
 from services.tagging.store.definitions import DefinitionRows
 
 REFRESH_SECONDS: Final = 0.5
+ZONE: Final = "zone"
+"""What conditions call the zone that somebody lives in, and the name in a plan of what keeps it."""
+TIMEZONE: Final = "timezone"
+"""The trait that says it."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +43,25 @@ class Compiled:
     definitions: Mapping[str, TagDefinition]
     causes: Mapping[str, bytes]
 
-    def tags_of(self, affected: set[str]) -> set[str]:
+    def tags_of(self, affected: Iterable[str]) -> set[str]:
         """The tags whose conditions a fold names as affected."""
-        return {tag_of(name) for name in affected}
+        named = set(affected)
+        if ZONE in named:
+            named = (named - {ZONE}) | self.plan.readers(ZONE)
+        return {tag_of(name) for name in named}
 
     def readers(self, reference: str) -> set[str]:
         """The tags that read "tag:vip", "trait:city", "zone" and so on."""
-        return self.tags_of(set(self.plan.readers(reference)))
+        return self.tags_of(self.plan.readers(reference))
+
+    def standing(self, features: Features, tags: Mapping[str, Scalar], ranks: Mapping[str, int]) -> Standing:
+        """What a person's definitions are answered beside features: their traits and zone, and tags by value.
+
+        `ranks` are those of sources. Tags that are answered later must be put into `tags` before they are read.
+        """
+        traits = self.plan.traits(features, ranks)
+        zone = traits.get(TIMEZONE)
+        return Standing(traits=traits, tags=tags, zone=zone if isinstance(zone, str) else "")
 
     @cached_property
     def place(self) -> Mapping[str, int]:
@@ -152,5 +172,7 @@ def compile_definitions(
 ) -> Compiled:
     """Definitions as one plan; raises `InvalidArgument` where they read one another in a circle."""
     conditions = {name: one for definition in definitions.values() for name, one in definition.conditions().items()}
+    if any(ZONE in references(one) for one in conditions.values()):
+        conditions[ZONE] = Trait(TIMEZONE)
     order = evaluation_order({f"tag:{key}": definition.everything() for key, definition in definitions.items()})
     return Compiled(version, Plan(conditions, zone), [name.removeprefix("tag:") for name in order], definitions, causes)

@@ -12,7 +12,7 @@ from libs.eventlog.transactions import Transactions
 from libs.people.person import Name
 from libs.people.postgres_identity_map import PostgresIdentityMap
 from libs.people.spans import own_id
-from libs.runtime.clock import Clock, Micros
+from libs.runtime.clock import Micros
 from libs.runtime.errors import InvalidArgument, NotFound
 from libs.telemetry.traces import traceparent_bytes
 from services.tagging.codec.by_hand import TAG_CLEARED, TAG_SET, said_payload, said_type
@@ -61,7 +61,8 @@ class Saying:
 
     transactions: Transactions
     map: PostgresIdentityMap
-    clock: Clock
+    now: Callable[[str], Micros]
+    """A tenant's time."""
     mark: Mark
 
     async def set(self, tenant: str, tag: str, wanted: Wanted, by: str, reason: str, *, request_id: str = "") -> Set:
@@ -73,7 +74,7 @@ class Saying:
         (person,) = await self.map.people(tenant, [wanted.name])
 
         async def work(connection: Connection) -> Set:
-            now = self.clock.now()
+            now = self.now(tenant)
             id_ = event_id(tenant, TAG_SET, request_id, f"{tag}\0{person.id.hex()}\0{now}")
             place = await recorded(connection, tenant, id_)
             if place is not None:
@@ -92,7 +93,7 @@ class Saying:
         places = [own_id(member.identifier, member.span) for member in person.members]
 
         async def work(connection: Connection) -> Set | None:
-            now = self.clock.now()
+            now = self.now(tenant)
             ids = {
                 place: event_id(
                     tenant, TAG_CLEARED, request_id and f"{request_id}\0{place.hex()}", f"{tag}\0{place.hex()}\0{now}"
@@ -120,7 +121,7 @@ class Saying:
         people = await self.map.people(tenant, [row.name for row in rows])
 
         async def work(connection: Connection) -> Imported:
-            definition, now = await self._definition(connection, tenant, tag), self.clock.now()
+            definition, now = await self._definition(connection, tenant, tag), self.now(tenant)
             told: dict[int, Told] = {}
             refused: dict[int, str] = {}
             duplicates = 0
