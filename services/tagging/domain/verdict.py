@@ -80,6 +80,11 @@ def earliest(one: Micros | None, other: Micros | None) -> Micros | None:
     return min(one, other)
 
 
+def told_moment(at: Micros) -> str:
+    """A moment as the value of a tag: RFC 3339, in UTC, without what is below seconds."""
+    return datetime.fromtimestamp(at // SECOND, UTC).isoformat(timespec="seconds")
+
+
 _NO: Final[Scalar] = False
 
 
@@ -98,7 +103,7 @@ def _value(definition: TagDefinition, rung: Rung, found: Answer) -> Scalar | Non
     if isinstance(test, Amount) and test.per is not None:
         value = found.key
     elif isinstance(test, Moment) and isinstance(value, int):
-        value = datetime.fromtimestamp(value / SECOND, UTC).isoformat(timespec="seconds")
+        value = told_moment(value)
     if definition.value_type == "number":
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
     text = key_of(value)

@@ -1,0 +1,93 @@
+"""Who has which tags and why, and what is said of people by hand or by a file."""
+
+from portrait.log.v1.event_pb2 import Position
+from portrait.tagging.v1 import tag_pb2 as tags
+from portrait.tagging.v1 import tags_service_pb2 as pb
+
+from libs.conditions.comparisons import Scalar
+from libs.eventlog.event import Appended
+from libs.rpc.caller import calling_tenant, current_caller
+from libs.rpc.times import micros_of
+from libs.runtime.errors import InvalidArgument
+from services.tagging.api.parts import Context, Methods
+from services.tagging.codec.explanations import explanation_on_wire, held_on_wire
+from services.tagging.codec.values import value_of
+from services.tagging.handlers.saying import Wanted
+
+
+class PeopleMethods(Methods):
+    """`GetPersonTags`, `ExplainTag`, `SetTag`, `ClearTag`, `ImportTags`."""
+
+    async def GetPersonTags(self, request: pb.GetPersonTagsRequest, context: Context) -> pb.GetPersonTagsResponse:
+        tenant, people = calling_tenant(), self._parts.people
+        name = self._name(tenant, request.person)
+        if request.HasField("at_least"):
+            await people.answered(tenant, name, request.at_least.partition, request.at_least.position)
+        person = await people.person(tenant, name)
+        if request.HasField("as_of") or request.HasField("known_at"):
+            held = await people.held_then(
+                tenant,
+                person.id,
+                as_of=micros_of(request.as_of) if request.HasField("as_of") else None,
+                known_at=micros_of(request.known_at) if request.HasField("known_at") else None,
+            )
+        else:
+            held = dict((await people.held(tenant, [person.id]))[person.id])
+        wire = [held_on_wire(tag, one) for tag, one in sorted(held.items())]
+        return pb.GetPersonTagsResponse(person_id=person.id.hex(), tags=wire)
+
+    async def ExplainTag(self, request: pb.ExplainTagRequest, context: Context) -> pb.ExplainTagResponse:
+        tenant = calling_tenant()
+        told = await self._parts.explaining.explain(tenant, request.tag, self._name(tenant, request.person))
+        return explanation_on_wire(told, request.tag)
+
+    async def SetTag(self, request: pb.SetTagRequest, context: Context) -> pb.SetTagResponse:
+        tenant = calling_tenant()
+        expires_at = micros_of(request.expires_at) if request.HasField("expires_at") else None
+        name = self._name(tenant, request.person)
+        wanted = Wanted(name, _value(request.value, "value"), request.of, expires_at)
+        found = await self._parts.saying.set(
+            tenant, request.tag, wanted, current_caller().name, request.reason, request_id=request.request_id
+        )
+        return pb.SetTagResponse(position=_position(found.place), event_id=found.event_id, person_id=found.person.hex())
+
+    async def ClearTag(self, request: pb.ClearTagRequest, context: Context) -> pb.ClearTagResponse:
+        tenant = calling_tenant()
+        name = self._name(tenant, request.person)
+        found = await self._parts.saying.clear(
+            tenant, request.tag, name, current_caller().name, request.reason, request_id=request.request_id
+        )
+        if found is None:
+            return pb.ClearTagResponse()
+        return pb.ClearTagResponse(position=_position(found.place), event_id=found.event_id)
+
+    async def ImportTags(self, request: pb.ImportTagsRequest, context: Context) -> pb.ImportTagsResponse:
+        tenant = calling_tenant()
+        wanted, response = [], pb.ImportTagsResponse()
+        for index, row in enumerate(request.rows):
+            at = f"rows[{index}]"
+            try:
+                name = self._name(tenant, row.person, f"{at}.person")
+                value = _value(row.value, f"{at}.value")
+            except InvalidArgument as error:
+                response.refused.add(row=row.row, reason=str(error))
+                continue
+            expires_at = micros_of(row.expires_at) if row.HasField("expires_at") else None
+            wanted.append(Wanted(name, value, row.of, expires_at, row.row, f"{at}.value"))
+        told = await self._parts.saying.import_(tenant, request.tag, wanted, current_caller().name, request.import_id)
+        response.set, response.duplicates = told.recorded, told.duplicates
+        for number, reason in told.refused.items():
+            response.refused.add(row=number, reason=reason)
+        response.refused.sort(key=lambda one: one.row)
+        return response
+
+
+def _position(place: Appended) -> Position:
+    return Position(partition=place.partition, position=place.position)
+
+
+def _value(wire: tags.TagValue, field: str) -> Scalar:
+    value = value_of(wire)
+    if value is None:
+        raise InvalidArgument(field, "is missing")
+    return value

@@ -1,0 +1,100 @@
+"""What people have: now from what they hold, in the past from what was told of them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+from portrait.tagging.v1 import events_pb2 as events
+
+from libs.eventlog.event import Recorded
+from libs.eventlog.log import KeyReader
+from libs.people.person import Name, Person
+from libs.people.postgres_identity_map import PostgresIdentityMap
+from libs.people.spans import own_id
+from libs.runtime.clock import Micros
+from services.tagging.codec.values import origin_of, value_of
+from services.tagging.domain.by_hand import Known, standing
+from services.tagging.domain.holding import Held
+from services.tagging.store.by_hand import ByHandRows
+from services.tagging.store.due import AT_ONCE
+from services.tagging.store.holdings import HoldingRows
+
+REACH_SECONDS: Final = 10.0
+POLL_SECONDS: Final = 0.01
+
+_WAITS: Final = "SELECT FROM due WHERE tenant = $1 AND person = $2 AND at <= $3"
+
+Reach = Callable[[int, int], Awaitable[None]]
+"""Waits until a position of the interactions has been folded here, and who is who behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Reads what people of one tenant have; `log` is the log of tags."""
+
+    pool: asyncpg.Pool
+    map: PostgresIdentityMap
+    log: KeyReader
+    reach: Reach
+
+    async def person(self, tenant: str, name: Name) -> Person:
+        """Who is meant."""
+        (person,) = await self.map.people(tenant, [name])
+        return person
+
+    async def held(self, tenant: str, people: Sequence[bytes]) -> dict[bytes, Mapping[str, Held]]:
+        """What each of some people holds, as last told; nothing for whoever is not known."""
+        async with self.pool.acquire() as connection:
+            found = await HoldingRows(connection, tenant).load(people)
+        return {person: found[person].tags if person in found else {} for person in people}
+
+    async def held_then(
+        self, tenant: str, person: bytes, *, as_of: Micros | None, known_at: Micros | None
+    ) -> dict[str, Held]:
+        """What a person had been told to have: by a time, as was recorded by another."""
+        held: dict[str, Held] = {}
+        for recorded in await self.log.read_key(tenant, person):
+            if known_at is not None and recorded.recorded_at > known_at:
+                continue
+            if as_of is None or recorded.event.occurred_at_micros <= as_of:
+                _take(held, recorded)
+        return held
+
+    async def said(self, tenant: str, person: Person) -> dict[str, Known]:
+        """What stands of a person by hand or by a file, by tag; what has expired is among it."""
+        places = [own_id(member.identifier, member.span) for member in person.members]
+        async with self.pool.acquire() as connection:
+            return standing(await ByHandRows(connection, tenant).of(places))
+
+    async def answered(self, tenant: str, name: Name, partition: int, position: int) -> None:
+        """Wait until whoever a name means has been answered by all events up to a position of the interactions.
+
+        Raises `TimeoutError`, and `Unavailable` where another service is.
+        """
+        async with asyncio.timeout(REACH_SECONDS):
+            await self.reach(partition, position)
+            person = await self.person(tenant, name)
+            while await self.pool.fetchrow(_WAITS, tenant, person.id, AT_ONCE):
+                await asyncio.sleep(POLL_SECONDS)
+
+
+def _take(held: dict[str, Held], recorded: Recorded) -> None:
+    event = recorded.event
+    if event.type == "tag_assigned":
+        said = events.TagAssigned.FromString(event.payload)
+        value = value_of(said.value)
+        assert value is not None
+        held[said.tag] = Held(
+            value,
+            said.of,
+            event.occurred_at_micros,
+            event.id,
+            said.definition_version,
+            origin_of(said.origin),
+            said.confidence,
+            said.expires_at_micros or None,
+        )
+    elif event.type == "tag_removed":
+        held.pop(events.TagRemoved.FromString(event.payload).tag, None)

@@ -1,0 +1,94 @@
+"""What a definition would change, computed on the histories of some or all people."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from libs.conditions.comparisons import Scalar
+from libs.conditions.features import Features
+from libs.people.person import Name, Person
+from libs.runtime.clock import Micros
+from libs.runtime.tenants import Tenants
+from services.tagging.catalogue import Catalogues, Compiled, compile_definitions
+from services.tagging.domain.definition import TagDefinition
+from services.tagging.domain.plan import TagChange, TagPlan
+from services.tagging.domain.verdict import verdict
+from services.tagging.queries.histories import Histories
+from services.tagging.queries.people import People
+
+LOOK_AT: Final = 500
+PORTION: Final = 100
+HOLDINGS: Final = 5_000
+
+_EVERYBODY: Final = """
+    SELECT DISTINCT coalesce(map.person, features.place) AS person FROM features
+    LEFT JOIN identity_map AS map ON map.tenant = features.tenant AND map.own_id = features.place
+    WHERE features.tenant = $1"""
+
+_POPULATION: Final = f"SELECT count(*) FROM ({_EVERYBODY}) AS everybody"  # noqa: S608  two constants
+
+# Ids are as good as random, so the first ones are a fair sample, and the same one for each version that is tried.
+_SAMPLE: Final = f"{_EVERYBODY} ORDER BY person LIMIT $2"
+
+
+@dataclass(frozen=True, slots=True)
+class Previewing:
+    """Answers a definition for people as if it were live, beside what they hold."""
+
+    people: People
+    histories: Histories
+    catalogues: Catalogues
+    tenants: Tenants
+    now: Callable[[str], Micros]
+
+    async def plan(self, tenant: str, definition: TagDefinition, look_at: int = 0) -> TagPlan:
+        """What would change for so many people, all of them if there are no more; raises `Unavailable`."""
+        alone = compile_definitions({definition.key: definition}, self.tenants.get(tenant).zone, 0, {})
+        live = self.catalogues.live(tenant)
+        plan = TagPlan(reads_history=bool(alone.plan.features - live.plan.features))
+        pool = self.people.pool
+        plan.population = await pool.fetchval(_POPULATION, tenant)
+        sample = [row["person"] for row in await pool.fetch(_SAMPLE, tenant, look_at or LOOK_AT)]
+        for begin in range(0, len(sample), PORTION):
+            await self._portion(tenant, definition, alone, sample[begin : begin + PORTION], plan)
+        return plan
+
+    async def lost(self, tenant: str, tag: str) -> int:
+        """How many people have a tag at the moment."""
+        held: int = 0
+        rows = [row["person"] for row in await self.people.pool.fetch(_EVERYBODY, tenant)]
+        for begin in range(0, len(rows), HOLDINGS):
+            found = await self.people.held(tenant, rows[begin : begin + HOLDINGS])
+            held += sum(tag in one for one in found.values())
+        return held
+
+    async def _portion(
+        self, tenant: str, definition: TagDefinition, alone: Compiled, sample: Sequence[bytes], plan: TagPlan
+    ) -> None:
+        people = await self.people.map.people(tenant, [Name(person) for person in sample])
+        held = await self.people.held(tenant, [person.id for person in people])
+        told = await asyncio.gather(*(self._after(tenant, definition, alone, person) for person in people))
+        for person, (value, of) in zip(people, told, strict=True):
+            before = held[person.id].get(definition.key)
+            plan.note(TagChange(person.id, before.value if before else None, value, of))
+
+    async def _after(
+        self, tenant: str, definition: TagDefinition, alone: Compiled, person: Person
+    ) -> tuple[Scalar | None, str]:
+        features = Features()
+        for event in await self.histories.of(tenant, person):
+            alone.plan.fold(features, event)
+        held = (await self.people.held(tenant, [person.id]))[person.id]
+        tags = {key: one.value for key, one in held.items()}
+        standing = alone.standing(features, tags, self.tenants.get(tenant).source_ranks)
+        said = (await self.people.said(tenant, person)).get(definition.key)
+        now = self.now(tenant)
+        found = verdict(
+            definition,
+            lambda name: alone.plan.answer(name, features, standing, now),
+            said.said if said else None,
+            now,
+            alone.plan.zones.tenant,
+        )
+        return found.value, found.of
