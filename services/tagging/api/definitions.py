@@ -65,8 +65,8 @@ class DefinitionMethods(Methods):
         limit, behind = request.page_size or PAGE, page_cursor(request, str) or ""
         async with self._parts.people.pool.acquire() as connection:
             newest = await DefinitionRows(connection, calling_tenant()).newest(behind, _MOST)
-        known = (one for one in newest if request.retired or _stands(one))
-        found = [wire for one in known if request.category in {"", (wire := definition_on_wire(one)).category}]
+        wires = [definition_on_wire(one) for one in newest if request.retired or _stands(one)]
+        found = [one for one in wires if request.category in {"", one.category}]
         response = pb.ListTagsResponse(definitions=found[:limit])
         if len(found) > limit:
             response.next_page_token = next_page(request, found[limit - 1].key)

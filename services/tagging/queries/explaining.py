@@ -64,8 +64,8 @@ class Explaining:
         for about, key, condition, gives in _conditions(definition):
             told = explain(condition, events, standing, now, declared.zone)
             decides = key == decided and told.holds
-            gives = found.value if decides and gives is None else gives
-            reasons.append(Reason(about, told.holds, told.changes_at, tuple(_leaves(told)), gives, decides))
+            value = found.value if decides and gives is None else gives
+            reasons.append(Reason(about, told.holds, told.changes_at, tuple(_leaves(told)), value, decides))
         summary = _summary(definition, found, reasons, said.by if said else "")
         return Explanation(person.id, held.get(tag), found.value, tuple(reasons), said, summary)
 

@@ -26,6 +26,8 @@ _EVERYBODY: Final = """
     LEFT JOIN identity_map AS map ON map.tenant = features.tenant AND map.own_id = features.place
     WHERE features.tenant = $1"""
 
+_HOLDERS: Final = "SELECT person FROM holdings WHERE tenant = $1"
+
 _POPULATION: Final = f"SELECT count(*) FROM ({_EVERYBODY}) AS everybody"  # noqa: S608  two constants
 
 # Ids are as good as random, so the first ones are a fair sample, and the same one for each version that is tried.
@@ -57,7 +59,7 @@ class Previewing:
     async def lost(self, tenant: str, tag: str) -> int:
         """How many people have a tag at the moment."""
         held: int = 0
-        rows = [row["person"] for row in await self.people.pool.fetch(_EVERYBODY, tenant)]
+        rows = [row["person"] for row in await self.people.pool.fetch(_HOLDERS, tenant)]
         for begin in range(0, len(rows), HOLDINGS):
             found = await self.people.held(tenant, rows[begin : begin + HOLDINGS])
             held += sum(tag in one for one in found.values())
