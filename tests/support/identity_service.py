@@ -16,6 +16,7 @@ from portrait.identity.v1 import person_pb2
 from portrait.log.v1.event_pb2 import Position
 from portrait.profile.v1.interaction_pb2 import Identifier
 
+from libs.eventlog.transactions import Transactions
 from libs.rpc.client import channel
 from libs.rpc.credentials import DevelopmentCredential
 from libs.rpc.server import serve
@@ -28,7 +29,6 @@ from services.identity.queries.explaining import Explaining
 from services.identity.queries.people import People
 from services.identity.queries.previewing import Previewing
 from services.identity.rulebook import Rulebook
-from libs.eventlog.transactions import Transactions
 from tests.support.identity import TYPES, Statement, inputs
 from tests.support.identity_tables import TablesWorld, tables_world, value_of
 from tests.support.profile import Speaking

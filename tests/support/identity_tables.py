@@ -22,6 +22,7 @@ from libs.eventlog.migrations import migrate
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.ranges import Ranges
 from libs.eventlog.retraction import retraction
+from libs.eventlog.transactions import Transactions
 from libs.eventlog.verdict import Done
 from libs.people.anchor import Anchoring
 from libs.people.identifiers import DEFAULT_RULES, Claimed, Identified, IdentifierRules
@@ -44,7 +45,6 @@ from services.identity.migrations import SCRIPTS
 from services.identity.rulebook import Rulebook
 from services.identity.settling import Settling
 from services.identity.store.tenant import IdentityStore
-from libs.eventlog.transactions import Transactions
 from tests.support.identity import TYPES, Input, Retracted, RulesPublished, name
 from tests.support.servers import Databases
 
