@@ -14,6 +14,7 @@ from libs.cli import (
     schema,
     stack,
     status,
+    tag,
 )
 
 
@@ -29,6 +30,7 @@ def application() -> typer.Typer:
         single.add(app)
     app.add_typer(profile.COMMANDS.app, name="profile")
     app.add_typer(identity.COMMANDS.app, name="identity")
+    app.add_typer(tag.COMMANDS.app, name="tag")
     app.add_typer(schema.COMMANDS.app, name="schema")
     app.add_typer(quarantine.COMMANDS.app, name="quarantine")
     app.add_typer(log.COMMANDS.app, name="log")
