@@ -1,6 +1,6 @@
 """What is said of people by hand or by a file: it attaches to the identifier that founded the person named."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,9 +23,7 @@ from services.tagging.handlers.event_ids import event_id, recorded
 from services.tagging.handlers.publishing import in_force
 from services.tagging.store.by_hand import ByHandRows
 from services.tagging.store.definitions import DefinitionRows
-
-Mark = Callable[[Connection, str, Collection[bytes], Collection[str], bytes], Awaitable[None]]
-"""Lets people of a tenant be answered anew for some tags, because of an event."""
+from services.tagging.store.due import DueRows
 
 
 class Wanted(NamedTuple):
@@ -63,7 +61,6 @@ class Saying:
     map: PostgresIdentityMap
     now: Callable[[str], Micros]
     """A tenant's time."""
-    mark: Mark
 
     async def set(self, tenant: str, tag: str, wanted: Wanted, by: str, reason: str, *, request_id: str = "") -> Set:
         """Let a person have a value of a tag.
@@ -148,7 +145,9 @@ class Saying:
     ) -> list[Appended]:
         newest = {(one.identifier, one.tag): one for one in told}
         await ByHandRows(connection, tenant).tell(list(newest.values()))
-        await self.mark(connection, tenant, people, {one.tag for one in told}, told[-1].event_id)
+        tags = frozenset(one.tag for one in told)
+        causes = dict.fromkeys(people, told[-1].event_id)
+        await DueRows(connection, tenant).mark(dict.fromkeys(people, tags), causes)
         return await self.transactions.log.append_in(connection, [_event(tenant, one, reason) for one in told])
 
     async def _definition(self, connection: Connection, tenant: str, tag: str) -> TagDefinition:
