@@ -23,7 +23,7 @@ _TELL: Final = """
 
 _OF: Final = """
     SELECT identifier, tag, value, about, set_at, expires_at, by, import_id, event_id FROM set_by_hand
-    WHERE tenant = $1 AND identifier = ANY((SELECT $2::uuid[])) AND value IS NOT NULL"""
+    WHERE tenant = $1 AND identifier = ANY($2::uuid[]) AND value IS NOT NULL"""
 
 
 @dataclass(frozen=True, slots=True)
