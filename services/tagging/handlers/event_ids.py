@@ -1,5 +1,6 @@
 """Ids of the events that requests lead to, so that a repeat finds the first one."""
 
+import secrets
 from hashlib import blake2b
 from typing import Final
 
@@ -9,10 +10,11 @@ from libs.eventlog.event import Appended
 _STANDING: Final = "SELECT partition, position FROM message_ids WHERE tenant = $1 AND event_id = $2"
 
 
-def event_id(tenant: str, type_: str, request_id: str, otherwise: str) -> bytes:
-    """The id of what a request does; without a `request_id` it is told from others by what it does and when."""
-    cause = request_id or otherwise
-    return blake2b(f"{tenant}\0{type_}\0{bool(request_id)}\0{cause}".encode(), digest_size=16).digest()
+def event_id(tenant: str, type_: str, request_id: str) -> bytes:
+    """The id of what a request does; without a `request_id` no request repeats another."""
+    if not request_id:
+        return secrets.token_bytes(16)
+    return blake2b(f"{tenant}\0{type_}\0{request_id}".encode(), digest_size=16).digest()
 
 
 async def recorded(connection: Connection, tenant: str, id_: bytes) -> Appended | None:

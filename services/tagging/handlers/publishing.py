@@ -104,7 +104,7 @@ class Publishing:
     ) -> Publication:
         tenant, now = rows.tenant, self.clock.now()
         draft = read_definition(document, 1)
-        id_ = event_id(tenant, TAG_PUBLISHED, request_id, f"{draft.key}\0{now}")
+        id_ = event_id(tenant, TAG_PUBLISHED, request_id)
         versions = await rows.versions(draft.key)
         newest = versions[-1] if versions else None
         among = await in_force(rows)
@@ -130,7 +130,7 @@ class Publishing:
     async def _retire(
         self, rows: DefinitionRows, key: str, by: str, reason: str, etag: str, request_id: str
     ) -> PublishedTag:
-        id_ = event_id(rows.tenant, TAG_RETIRED, request_id, f"{key}\0{self.clock.now()}")
+        id_ = event_id(rows.tenant, TAG_RETIRED, request_id)
         versions = await rows.versions(key)
         newest = versions[-1] if versions else None
         if newest is not None and await recorded(rows.connection, rows.tenant, id_):

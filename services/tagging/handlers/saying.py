@@ -72,7 +72,7 @@ class Saying:
 
         async def work(connection: Connection) -> Set:
             now = self.now(tenant)
-            id_ = event_id(tenant, TAG_SET, request_id, f"{tag}\0{person.id.hex()}\0{now}")
+            id_ = event_id(tenant, TAG_SET, request_id)
             place = await recorded(connection, tenant, id_)
             if place is not None:
                 return Set(place, id_, person.id)
@@ -92,10 +92,7 @@ class Saying:
         async def work(connection: Connection) -> Set | None:
             now = self.now(tenant)
             ids = {
-                place: event_id(
-                    tenant, TAG_CLEARED, request_id and f"{request_id}\0{place.hex()}", f"{tag}\0{place.hex()}\0{now}"
-                )
-                for place in places
+                place: event_id(tenant, TAG_CLEARED, request_id and f"{request_id}\0{place.hex()}") for place in places
             }
             for id_ in ids.values() if request_id else ():
                 repeated = await recorded(connection, tenant, id_)
@@ -123,7 +120,7 @@ class Saying:
             refused: dict[int, str] = {}
             duplicates = 0
             for row, person in zip(rows, people, strict=True):
-                id_ = event_id(tenant, TAG_SET, f"{import_id}\0{tag}\0{row.row}", "")
+                id_ = event_id(tenant, TAG_SET, f"{import_id}\0{tag}\0{row.row}")
                 try:
                     one = _told(definition, row, person.id, now, by, import_id, id_)
                 except InvalidArgument as error:

@@ -9,7 +9,8 @@ from libs.eventlog.database import Connection
 from services.tagging.codec.values import packed, unpacked
 from services.tagging.domain.by_hand import ByHand, Known, Told
 
-# Sorted, so that two transactions never wait for each other in a circle. What was said last stands, not the last row.
+# Sorted, so that two transactions never wait for each other in a circle. A tenant's time may stand still, and what is
+# said then is later all the same.
 _TELL: Final = """
     INSERT INTO set_by_hand AS known
         (tenant, identifier, tag, value, about, set_at, expires_at, by, import_id, event_id)
@@ -17,9 +18,8 @@ _TELL: Final = """
         $9::text[], $10::uuid[]) AS told(identifier, tag, value, about, set_at, expires_at, by, import_id, event_id)
     ORDER BY identifier, tag
     ON CONFLICT (tenant, identifier, tag) DO UPDATE SET value = excluded.value, about = excluded.about,
-        set_at = excluded.set_at, expires_at = excluded.expires_at, by = excluded.by, import_id = excluded.import_id,
-        event_id = excluded.event_id
-    WHERE (known.set_at, known.event_id) < (excluded.set_at, excluded.event_id)"""
+        set_at = greatest(excluded.set_at, known.set_at + 1), expires_at = excluded.expires_at, by = excluded.by, import_id = excluded.import_id,
+        event_id = excluded.event_id"""
 
 _OF: Final = """
     SELECT identifier, tag, value, about, set_at, expires_at, by, import_id, event_id FROM set_by_hand
