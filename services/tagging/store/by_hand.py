@@ -18,8 +18,8 @@ _TELL: Final = """
         $9::text[], $10::uuid[]) AS told(identifier, tag, value, about, set_at, expires_at, by, import_id, event_id)
     ORDER BY identifier, tag
     ON CONFLICT (tenant, identifier, tag) DO UPDATE SET value = excluded.value, about = excluded.about,
-        set_at = greatest(excluded.set_at, known.set_at + 1), expires_at = excluded.expires_at, by = excluded.by, import_id = excluded.import_id,
-        event_id = excluded.event_id"""
+        set_at = greatest(excluded.set_at, known.set_at + 1), expires_at = excluded.expires_at, by = excluded.by,
+        import_id = excluded.import_id, event_id = excluded.event_id"""
 
 _OF: Final = """
     SELECT identifier, tag, value, about, set_at, expires_at, by, import_id, event_id FROM set_by_hand
