@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.support.logs",
     "tests.support.profile",
     "tests.support.identity_tables",
+    "tests.support.tagging_service",
     "tests.support.identity_service",
 ]
 

@@ -1,0 +1,135 @@
+"""Definitions over gRPC: published with a plan, live after a flip, retired."""
+
+from portrait.tagging.v1 import tag_pb2 as tags
+from portrait.tagging.v1 import tags_service_pb2 as pb
+
+from services.tagging.queries.names import Described
+from tests.support.profile import refused
+from tests.support.tagging_service import Tagged
+from tests.unit.tagging.test_definition import VIEWED, document
+
+
+def publishing(said: str, **more: object) -> pb.PublishTagRequest:
+    return pb.PublishTagRequest(document=said, **more)  # type: ignore[arg-type]  # fields by name
+
+
+async def test_publishing_tells_who_would_get_a_tag_and_then_they_have_it(tagged: Tagged) -> None:
+    await tagged.did("u1", "product_viewed")
+    await tagged.did("u2", "order_completed")
+    tried = await tagged.stub.PublishTag(publishing(document(), validate_only=True))
+    assert (tried.plan.population, tried.plan.looked_at, tried.plan.gained, tried.plan.holding) == (2, 2, 1, 1)
+    assert tried.plan.sample[0].person_id == tagged.key("u1").hex()
+    assert tried.plan.reads_history
+    assert list(tried.plan.changes) == ["tag looks_around is new"]
+    assert (await refused(tagged.stub.GetTag(pb.GetTagRequest(tag="looks_around")))).code == "NOT_FOUND"
+    answer = await tagged.publish(document())
+    assert (answer.definition.version, answer.definition.published_by) == (1, "ann")
+    assert await tagged.tags("u1") == {"looks_around": True}
+    assert await tagged.tags("u2") == {}
+
+
+async def test_a_definition_is_filling_until_it_is_flipped(tagged: Tagged) -> None:
+    await tagged.stub.PublishTag(publishing(document()))
+    found = (await tagged.stub.GetTag(pb.GetTagRequest(tag="looks_around"))).definition
+    assert found.state == tags.DEFINITION_STATE_FILLING
+    await tagged.settle()
+    found = (await tagged.stub.GetTag(pb.GetTagRequest(tag="looks_around"))).definition
+    assert (found.state, found.titles["en"], found.document) == (
+        tags.DEFINITION_STATE_LIVE,
+        "Looks around",
+        document(),
+    )
+
+
+async def test_the_same_document_again_is_no_new_version(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    again = await tagged.publish(document() + "# a remark\n")
+    assert (again.definition.version, list(again.plan.changes)) == (1, [])
+
+
+async def test_a_repeated_request_is_answered_as_the_first_was(tagged: Tagged) -> None:
+    first = await tagged.publish(document(), request_id="r1")
+    await tagged.publish(document(owner="somebody else"))
+    again = await tagged.publish(document(), request_id="r1")
+    assert again.definition.version == first.definition.version == 1
+
+
+async def test_a_new_version_takes_the_place_of_the_former_one_and_tells_who_loses(tagged: Tagged) -> None:
+    await tagged.did("u1", "product_viewed")
+    first = await tagged.publish(document())
+    twice = document(when={"did": {"event": "product_viewed", "times": 2, "within": "7d"}})
+    tried = await tagged.stub.PublishTag(publishing(twice, validate_only=True, etag=first.definition.etag))
+    assert (tried.definition.version, tried.plan.lost, list(tried.plan.changes)) == (2, 1, ["other conditions"])
+    assert not tried.plan.reads_history
+    await tagged.publish(twice, etag=first.definition.etag)
+    assert await tagged.tags("u1") == {}
+    versions = (await tagged.stub.GetTag(pb.GetTagRequest(tag="looks_around"))).versions
+    assert [one.state for one in versions] == [tags.DEFINITION_STATE_FORMER, tags.DEFINITION_STATE_LIVE]
+    stale = await refused(tagged.stub.PublishTag(publishing(document(), etag=first.definition.etag)))
+    assert (stale.code, stale.reason) == ("ABORTED", "ETAG_MISMATCH")
+
+
+async def test_what_is_wrong_in_a_document_is_told_with_its_path(tagged: Tagged) -> None:
+    wrong = document(when={"did": {"event": "product_viewed", "within": "7y"}})
+    told = await refused(tagged.stub.PublishTag(publishing(wrong)))
+    assert told.code == "INVALID_ARGUMENT"
+    assert "when.did.within" in told.violations["document"]
+
+
+async def test_a_test_that_fails_keeps_a_definition_from_being_published(tagged: Tagged) -> None:
+    fails = document(tests=[{"name": "nobody", "expect": True}])
+    told = await refused(tagged.stub.PublishTag(publishing(fails)))
+    assert (told.reason, "tests[0].expect: nobody" in told.violations["document"]) == ("TEST_FAILED", True)
+    assert not (await tagged.stub.ListTags(pb.ListTagsRequest())).definitions
+
+
+async def test_names_that_no_schema_has_are_doubtful(tagged: Tagged) -> None:
+    tagged.names.described = Described({"product_view": {}}, {})
+    plan = (await tagged.stub.PreviewTag(pb.PreviewTagRequest(document=document()))).plan
+    assert list(plan.warnings) == ["when.did.event: no event 'product_viewed' is known, did you mean 'product_view'?"]
+    tagged.names.described = Described({}, {}, told=False)
+    plan = (await tagged.stub.PreviewTag(pb.PreviewTagRequest(document=document()))).plan
+    assert "could not be read" in plan.warnings[-1]
+
+
+async def test_tags_are_listed_in_pages_by_key(tagged: Tagged) -> None:
+    for key in ("a", "b", "c"):
+        await tagged.stub.PublishTag(publishing(document(tag=key, category="interest" if key == "b" else "value")))
+    first = await tagged.stub.ListTags(pb.ListTagsRequest(page_size=2))
+    assert [one.key for one in first.definitions] == ["a", "b"]
+    rest = await tagged.stub.ListTags(pb.ListTagsRequest(page_size=2, page_token=first.next_page_token))
+    assert ([one.key for one in rest.definitions], rest.next_page_token) == (["c"], "")
+    interests = await tagged.stub.ListTags(pb.ListTagsRequest(category="interest"))
+    assert [one.key for one in interests.definitions] == ["b"]
+
+
+async def test_who_has_a_retired_tag_loses_it(tagged: Tagged) -> None:
+    await tagged.did("u1", "product_viewed")
+    await tagged.publish(document())
+    tried = await tagged.stub.RetireTag(pb.RetireTagRequest(tag="looks_around", validate_only=True))
+    assert tried.lost == 1
+    assert await tagged.tags("u1") == {"looks_around": True}
+    request = pb.RetireTagRequest(tag="looks_around", request_id="r1", reason="nobody asks")
+    await tagged.stub.RetireTag(request)
+    await tagged.settle()
+    assert await tagged.tags("u1") == {}
+    again = await tagged.stub.RetireTag(request)
+    assert again.definition.state == tags.DEFINITION_STATE_RETIRED
+    assert not (await tagged.stub.ListTags(pb.ListTagsRequest())).definitions
+    assert len((await tagged.stub.ListTags(pb.ListTagsRequest(retired=True))).definitions) == 1
+
+
+async def test_a_tag_that_another_reads_is_not_retired(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    await tagged.publish(document(tag="reads", when={"all": [{"tag": "looks_around"}, VIEWED]}))
+    told = await refused(tagged.stub.RetireTag(pb.RetireTagRequest(tag="looks_around")))
+    assert (told.code, told.reason) == ("FAILED_PRECONDITION", "TAG_IS_READ")
+
+
+async def test_a_retired_tag_can_be_published_again(tagged: Tagged) -> None:
+    await tagged.did("u1", "product_viewed")
+    await tagged.publish(document())
+    await tagged.stub.RetireTag(pb.RetireTagRequest(tag="looks_around"))
+    await tagged.settle()
+    assert (await tagged.publish(document())).definition.version == 2
+    assert await tagged.tags("u1") == {"looks_around": True}

@@ -1,0 +1,199 @@
+"""Tags of people over gRPC: held, explained, set, imported, watched."""
+
+from typing import Any
+
+import pytest
+from portrait.tagging.v1 import events_pb2 as events
+from portrait.tagging.v1 import tag_pb2 as tags
+from portrait.tagging.v1 import tags_service_pb2 as pb
+
+from libs.rpc.times import timestamp
+from services.tagging.domain.names import DAY
+from tests.support.interactions import NOON
+from tests.support.profile import refused
+from tests.support.tagging_service import Tagged
+from tests.unit.tagging.test_definition import VIEWED, document
+
+YES, NO = tags.TagValue(flag=True), tags.TagValue(flag=False)
+
+
+def setting(tagged: Tagged, user: str, value: tags.TagValue = YES, **more: Any) -> pb.SetTagRequest:
+    return pb.SetTagRequest(person=tagged.reference(user), tag="looks_around", value=value, **more)
+
+
+def clearing(tagged: Tagged, user: str, **more: Any) -> pb.ClearTagRequest:
+    return pb.ClearTagRequest(person=tagged.reference(user), tag="looks_around", **more)
+
+
+async def explained(tagged: Tagged, user: str) -> pb.ExplainTagResponse:
+    request = pb.ExplainTagRequest(person=tagged.reference(user), tag="looks_around")
+    answer: pb.ExplainTagResponse = await tagged.stub.ExplainTag(request)
+    return answer
+
+
+async def test_what_somebody_had_is_found_as_of_then(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    await tagged.did("u1", "product_viewed")
+    tagged.clock.set(NOON + DAY)
+    await tagged.settle()
+    tagged.clock.set(NOON + 9 * DAY)
+    await tagged.settle()
+    assert await tagged.tags("u1") == {}
+    assert await tagged.tags("u1", as_of=timestamp(NOON + 2 * DAY)) == {"looks_around": True}
+    assert await tagged.tags("u1", as_of=timestamp(NOON - DAY)) == {}
+    assert await tagged.tags("u1", known_at=timestamp(NOON)) == {}
+
+
+async def test_an_explanation_names_the_events_and_when_time_alone_changes_it(tagged: Tagged) -> None:
+    twice = document(when={"did": {"event": "product_viewed", "times": 2, "within": "7d"}})
+    await tagged.publish(twice)
+    first = await tagged.did("u1", "product_viewed", NOON - DAY)
+    second = await tagged.did("u1", "product_viewed")
+    await tagged.settle()
+    told = await explained(tagged, "u1")
+    assert told.held.tag == "looks_around"
+    assert told.summary == "has looks_around, because when holds"
+    (reason,) = told.reasons
+    (leaf,) = reason.leaves
+    assert (reason.holds, reason.decides, leaf.value) == (True, True, "2")
+    assert set(leaf.event_ids) == {first, second}
+    assert reason.changes_at.seconds > NOON // 1_000_000
+    assert "product_viewed" in leaf.asks
+
+
+async def test_an_explanation_says_what_is_missing(tagged: Tagged) -> None:
+    twice = document(when={"did": {"event": "product_viewed", "times": 2, "within": "7d"}})
+    await tagged.publish(twice)
+    await tagged.did("u1", "product_viewed")
+    told = await explained(tagged, "u1")
+    assert not told.HasField("held")
+    assert told.reasons[0].leaves[0].flips == "would hold with 1 more"
+    assert told.summary == "does not have looks_around: no condition of it holds"
+
+
+async def test_what_happened_through_a_merged_identifier_explains_too(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    seen = await tagged.did("u2", "product_viewed")
+    await tagged.merge("u2", into="u1")
+    await tagged.settle()
+    told = await explained(tagged, "u1")
+    assert (told.person_id, list(told.reasons[0].leaves[0].event_ids)) == (tagged.key("u1").hex(), [seen])
+    assert (await explained(tagged, "u2")).person_id == told.person_id
+
+
+async def test_a_tag_that_is_not_live_can_not_be_explained(tagged: Tagged) -> None:
+    assert (await refused(explained(tagged, "u1"))).code == "NOT_FOUND"
+
+
+async def test_what_is_set_by_hand_stands_until_it_is_cleared(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    answer = await tagged.stub.SetTag(setting(tagged, "u1", reason="a friend", request_id="r1"))
+    assert await tagged.stub.SetTag(setting(tagged, "u1", reason="a friend", request_id="r1")) == answer
+    await tagged.settle()
+    assert await tagged.tags("u1") == {"looks_around": True}
+    told = await explained(tagged, "u1")
+    assert (told.by_hand.by, told.summary) == ("ann", "has looks_around, set by ann")
+    cleared = await tagged.stub.ClearTag(clearing(tagged, "u1", request_id="c1"))
+    assert await tagged.stub.ClearTag(clearing(tagged, "u1", request_id="c1")) == cleared
+    await tagged.settle()
+    assert await tagged.tags("u1") == {}
+    assert not (await tagged.stub.ClearTag(clearing(tagged, "u1"))).event_id
+
+
+async def test_what_somebody_denies_by_hand_no_rule_finds(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    await tagged.did("u1", "product_viewed")
+    await tagged.stub.SetTag(setting(tagged, "u1", NO))
+    await tagged.settle()
+    assert await tagged.tags("u1") == {}
+
+
+async def test_what_is_set_by_hand_ends_by_its_time_to_live(tagged: Tagged) -> None:
+    await tagged.publish(document(time_to_live="30d"))
+    await tagged.stub.SetTag(setting(tagged, "u1"))
+    await tagged.settle()
+    tagged.clock.set(NOON + 30 * DAY - 1)
+    await tagged.settle()
+    assert await tagged.tags("u1") == {"looks_around": True}
+    tagged.clock.set(NOON + 30 * DAY)
+    await tagged.settle()
+    assert await tagged.tags("u1") == {}
+
+
+async def test_what_is_set_by_hand_follows_the_person_through_a_merge(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    await tagged.stub.SetTag(setting(tagged, "u2"))
+    await tagged.merge("u2", into="u1")
+    await tagged.settle()
+    assert await tagged.tags("u1") == {"looks_around": True}
+
+
+@pytest.mark.parametrize(
+    ("value", "more", "field"),
+    [
+        (tags.TagValue(text="x"), {}, "value"),
+        (YES, {"expires_at": timestamp(NOON)}, "expires_at"),
+    ],
+)
+async def test_what_can_not_be_meant_is_refused_with_its_field(
+    tagged: Tagged, value: tags.TagValue, more: dict[str, Any], field: str
+) -> None:
+    await tagged.publish(document())
+    told = await refused(tagged.stub.SetTag(setting(tagged, "u1", value, **more)))
+    assert (told.code, list(told.violations)) == ("INVALID_ARGUMENT", [field])
+
+
+async def test_a_tag_that_was_never_published_is_not_set(tagged: Tagged) -> None:
+    assert (await refused(tagged.stub.SetTag(setting(tagged, "u1")))).code == "NOT_FOUND"
+
+
+def row(tagged: Tagged, number: int, user: str, value: str) -> pb.ImportedTag:
+    return pb.ImportedTag(row=number, person=tagged.reference(user), value=tags.TagValue(text=value))
+
+
+async def test_an_import_sets_what_it_can_and_says_what_it_can_not(tagged: Tagged) -> None:
+    await tagged.publish(document(tag="level", value="enum", source="imported", when=None, options=["gold", "silver"]))
+    rows = [row(tagged, 1, "u1", "gold"), row(tagged, 2, "u2", "tin"), row(tagged, 3, "u3", "silver")]
+    rows.append(pb.ImportedTag(row=4, person=tagged.reference("u4"), value=tags.TagValue()))
+    request = pb.ImportTagsRequest(import_id="file-1", tag="level", rows=rows)
+    answer = await tagged.stub.ImportTags(request)
+    assert (answer.set, answer.duplicates, [one.row for one in answer.refused]) == (2, 0, [2, 4])
+    await tagged.settle()
+    assert [await tagged.tags(user) for user in ("u1", "u2", "u3")] == [{"level": "gold"}, {}, {"level": "silver"}]
+    again = await tagged.stub.ImportTags(request)
+    assert (again.set, again.duplicates, [one.row for one in again.refused]) == (0, 2, [2, 4])
+
+
+async def test_of_an_import_the_last_row_of_a_person_stands(tagged: Tagged) -> None:
+    await tagged.publish(document(tag="level", value="enum", source="imported", when=None, options=["gold", "silver"]))
+    rows = [row(tagged, 1, "u1", "gold"), row(tagged, 2, "u1", "silver")]
+    await tagged.stub.ImportTags(pb.ImportTagsRequest(import_id="file-1", tag="level", rows=rows))
+    await tagged.settle()
+    assert await tagged.tags("u1") == {"level": "silver"}
+
+
+async def test_changes_are_watched_as_they_happen(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    watching = tagged.stub.WatchTags(pb.WatchTagsRequest(tags=["looks_around"]))
+    for _ in range(4):
+        assert not (await watching.read()).WhichOneof("change")
+    cause = await tagged.did("u1", "product_viewed")
+    await tagged.settle()
+    got = await watching.read()
+    assert (got.assigned.tag, got.person_id, got.causation_id) == ("looks_around", tagged.key("u1").hex(), cause)
+    assert not got.assigned.backfill
+    tagged.clock.set(NOON + 9 * DAY)
+    await tagged.settle()
+    lost = await watching.read()
+    assert lost.removed.reason == events.REMOVAL_REASON_CONDITION
+    watching.cancel()
+
+
+async def test_what_history_finds_is_told_as_such(tagged: Tagged) -> None:
+    await tagged.did("u1", "product_viewed")
+    watching = tagged.stub.WatchTags(pb.WatchTagsRequest())
+    for _ in range(4):
+        await watching.read()
+    await tagged.publish(document(when={"any": [VIEWED, {"tag": "other"}]}))
+    assert (await watching.read()).assigned.backfill
+    watching.cancel()
