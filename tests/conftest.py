@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.support.identity_tables",
     "tests.support.tagging_service",
     "tests.support.identity_service",
+    "tests.support.tagging",
 ]
 
 # Real servers share the machine: an example that is slow once says nothing.

@@ -92,10 +92,15 @@ async def standing_of_consumer(living: LivingConsumer) -> Standing:
     return Standing(living.declared.name, number, kind, living.declared.log, lag.events, lag.seconds, kept)
 
 
+async def knows_no_clock() -> dict[str, Micros]:
+    """What a service knows of tenants' clocks that collects nothing."""
+    return {}
+
+
 class LogService(log_rpc.LogServicer):
     """Streams the log. The platform sees whole partitions; a tenant sees its own events, with their positions."""
 
-    def __init__(self, log: Log, consumed: Consumed, clocks: Clocks) -> None:
+    def __init__(self, log: Log, consumed: Consumed, clocks: Clocks = knows_no_clock) -> None:
         self._log = log
         self._consumed = consumed
         self._clocks = clocks
@@ -222,11 +227,6 @@ class ProjectionsService(RebuildMethods):
 
 async def consumes_nothing() -> dict[str, dict[int, int]]:
     """What a service has consumed that consumes no other log."""
-    return {}
-
-
-async def knows_no_clock() -> dict[str, Micros]:
-    """What a service knows of tenants' clocks that collects nothing."""
     return {}
 
 

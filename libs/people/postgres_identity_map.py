@@ -101,7 +101,7 @@ class PostgresIdentityMap:
     async def cut_of(self, tenant: str, identifier: bytes) -> tuple[Cut | None, int]:
         """How an identifier is cut, and the version of that; 0 where it never was."""
         row = await self._pool.fetchrow(_CUT_OF, tenant, identifier)
-        return (_cut(row["kind"], row["times"]), row["version"]) if row else (None, 0)
+        return (cut_of_row(row["kind"], row["times"]), row["version"]) if row else (None, 0)
 
 
 def _highest(moves: Iterable[Move]) -> dict[bytes, Move]:
@@ -125,7 +125,7 @@ def _newest(cuts: Iterable[CutMade]) -> list[CutMade]:
 
 def _named_otherwise(name: Name, row: asyncpg.Record) -> Name | None:
     """The OneID of the place that a name means, where that is another than the one whose own id the name is."""
-    span, cut = row["named_span"] or WHOLE, _cut(row["named_kind"], row["named_times"])
+    span, cut = row["named_span"] or WHOLE, cut_of_row(row["named_kind"], row["named_times"])
     if name.at is None and span == WHOLE:
         return None
     meant = span_meant(name, span, cut)
@@ -133,7 +133,7 @@ def _named_otherwise(name: Name, row: asyncpg.Record) -> Name | None:
 
 
 def _member(row: asyncpg.Record) -> Member:
-    return Member(row["identifier"], row["span"], _cut(row["kind"], row["times"]), row["version"] or 0)
+    return Member(row["identifier"], row["span"], cut_of_row(row["kind"], row["times"]), row["version"] or 0)
 
 
 def _row(cut: Cut | None) -> tuple[str | None, Sequence[int] | None]:
@@ -150,7 +150,8 @@ def _row(cut: Cut | None) -> tuple[str | None, Sequence[int] | None]:
             assert_never(cut)
 
 
-def _cut(kind: str | None, times: Sequence[int] | None) -> Cut | None:
+def cut_of_row(kind: str | None, times: Sequence[int] | None) -> Cut | None:
+    """How an identifier is cut whose row in `anchor_cuts` says so; None where it is whole."""
     match kind:
         case "by_session":
             return BySession()

@@ -41,7 +41,7 @@ class TenantClocks:
     async def all(self) -> dict[str, Micros]:
         """The time of every tenant, but of those on event time to whom nothing has happened yet."""
         with reaching():
-            shown = dict(await self.pool.fetch(_ALL))
+            shown = {row["tenant"]: row["shows"] for row in await self.pool.fetch(_ALL)}
         told = {one.id: self.wall.now() if one.clock == "wall" else shown.get(one.id) for one in self.tenants}
         return {tenant: now for tenant, now in told.items() if now is not None}
 

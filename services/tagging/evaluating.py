@@ -1,0 +1,199 @@
+"""Stage two: whoever is due is answered, and what is news is told, in one transaction."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import asyncpg
+import structlog
+
+from libs.eventlog.database import TROUBLE, Connection
+from libs.eventlog.event import NewEvent
+from libs.eventlog.postgres import PostgresLog
+from libs.runtime.clock import SECOND, Micros
+from libs.runtime.errors import PortraitError
+from libs.runtime.tenants import Tenant, Tenants
+from libs.telemetry.metrics import Metrics
+from services.tagging.answering import Answering, Known
+from services.tagging.codec.changes import told
+from services.tagging.courses import Course, Courses
+from services.tagging.domain.by_hand import ByHand
+from services.tagging.domain.by_hand import standing as standing_of
+from services.tagging.domain.holding import Holding
+from services.tagging.domain.layers import Row
+from services.tagging.store import refolds
+from services.tagging.store.by_hand import ByHandRows
+from services.tagging.store.due import NOTHING, Affected, Due, DueRows, united
+from services.tagging.store.features import FeatureRows
+from services.tagging.store.holdings import HoldingRows
+from services.tagging.store.places import Persons, persons
+
+PORTION: Final = 500
+IDLE_SECONDS: Final = 0.02
+PAUSE_SECONDS: Final = 0.5
+TRY_AGAIN: Final[Micros] = 60 * SECOND
+
+_logger = structlog.get_logger(__name__)
+
+
+class _Seen(NamedTuple):
+    """All that a portion of people is answered from."""
+
+    course: Course
+    persons: Persons
+    rows: Mapping[bytes, Sequence[Row]]
+    said: Mapping[bytes, Mapping[str, ByHand]]
+    held: Mapping[bytes, Holding]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluating:
+    """Answers people portion by portion; replicas take different ones. `now` says what time it is for a tenant.
+
+    That is None until everything up to some moment has been read: nothing may come of time alone before.
+    """
+
+    pool: asyncpg.Pool
+    log: PostgresLog
+    courses: Courses
+    tenants: Tenants
+    now: Callable[[str], Micros | None]
+    metrics: Metrics
+    size: int = PORTION
+
+    async def run(self) -> None:
+        """Answer whoever is due, until cancelled."""
+        while True:
+            try:
+                busy = [await self.portion(tenant) for tenant in self.tenants]
+            except asyncpg.CheckViolationError:  # no range of the log takes a row of this moment yet
+                await self.log.cover()
+            except asyncpg.TransactionRollbackError:
+                continue  # two waited for each other
+            except (*TROUBLE, PortraitError) as error:
+                _logger.warning("evaluation_waits", error=repr(error))
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                self.metrics.heartbeat("evaluation")
+                if not any(busy):
+                    await asyncio.sleep(IDLE_SECONDS)
+
+    async def portion(self, tenant: Tenant) -> bool:
+        """Answer some of those who are due; whether there were any."""
+        now = self.now(tenant.id)
+        if now is None:
+            return False
+        async with self.pool.acquire() as connection, connection.transaction():
+            # Whatever is read is read under the locks of these rows: what changes later makes them due again.
+            due = await DueRows(connection, tenant.id).take(now, self.size)
+            if due:
+                await self._answer(connection, tenant, now, due)
+            return bool(due)
+
+    async def _answer(self, connection: Connection, tenant: Tenant, now: Micros, due: Sequence[Due]) -> None:
+        rows = DueRows(connection, tenant.id)
+        seen = await self._see(connection, tenant, due)
+        unready = await self._unready(connection, tenant, seen)
+        answering = Answering(tenant.id, seen.course.compiled, now)
+        events: list[NewEvent] = []
+        held: dict[bytes, Holding] = {}
+        failed: list[bytes] = []
+        for one in due:
+            before = seen.held.get(one.person, Holding())
+            became = seen.persons.became.get(one.person)
+            if one.person in unready:
+                continue
+            try:
+                if became is not None:
+                    after, changes = answering.released(one, before, became)
+                else:
+                    after, changes = answering.answered(one, self._known(tenant, seen, one.person), before)
+            except Exception:  # one person must not keep all others from being answered
+                _logger.exception("person_not_answered", tenant=tenant.id, person=one.person.hex())
+                failed.append(one.person)
+                continue
+            events += told(tenant.id, one.person, after.revision, changes, now)
+            if changes or after != before:
+                held[one.person] = after
+        await HoldingRows(connection, tenant.id).write(held)
+        await self._settle(rows, due, seen, held, unready | {*failed})
+        await rows.postpone(sorted(unready), now + 1)  # once more when time has gone on
+        await rows.postpone(failed, now + TRY_AGAIN)
+        await rows.mark(_handed_on(due, seen.persons.became))
+        if events:
+            await self.log.append_in(connection, events, look_first=False)
+
+    async def _see(self, connection: Connection, tenant: Tenant, due: Sequence[Due]) -> _Seen:
+        people = [one.person for one in due]
+        course = await self.courses.live(connection, tenant.id)
+        who = await persons(connection, tenant.id, people)
+        places = [place for those in who.members.values() for place in those]
+        rows = await FeatureRows(connection, tenant.id).load(places, course.read)
+        known = await ByHandRows(connection, tenant.id).of(places)
+        said: dict[bytes, dict[str, ByHand]] = {}
+        if known:
+            by_place: dict[bytes, list[int]] = {}
+            for index, one in enumerate(known):
+                by_place.setdefault(one.identifier, []).append(index)
+            for person, those in who.members.items():
+                mine = [known[index] for place in those for index in by_place.get(place, ())]
+                said[person] = {tag: one.said for tag, one in standing_of(mine).items()}
+        held = await HoldingRows(connection, tenant.id).load(people)
+        return _Seen(course, who, rows, said, held)
+
+    async def _unready(self, connection: Connection, tenant: Tenant, seen: _Seen) -> set[bytes]:
+        """People a part of whom is to be folded anew: until it is, they would be answered wrongly."""
+        if not await refolds.are_there(connection, tenant.id):
+            return set()
+        places = [place for those in seen.persons.members.values() for place in those]
+        anchors = await FeatureRows(connection, tenant.id).anchors(places, seen.course.read)
+        anchors = {**{place: place for place in places}, **anchors, **seen.persons.anchors}
+        waiting = await refolds.waiting(connection, tenant.id, set(anchors.values()))
+        return {
+            person
+            for person, those in seen.persons.members.items()
+            if any(anchors[place] in waiting for place in those)
+        }
+
+    def _known(self, tenant: Tenant, seen: _Seen, person: bytes) -> Known:
+        rows = [row for place in seen.persons.members[person] for row in seen.rows.get(place, ())]
+        said = seen.said.get(person, {})
+        if not rows:
+            return Known(None, said, tenant.source_ranks)
+        parts = seen.course.layers.parts(rows)
+        features = parts[0] if len(parts) == 1 else seen.course.plan.combine(parts)
+        return Known(features, said, tenant.source_ranks)
+
+    async def _settle(
+        self,
+        rows: DueRows,
+        due: Sequence[Due],
+        seen: _Seen,
+        held: Mapping[bytes, Holding],
+        left: set[bytes],
+    ) -> None:
+        """Let those who were answered be due when time may change it, or no more."""
+        later: dict[bytes, Micros] = {}
+        done: list[bytes] = []
+        for one in due:
+            if one.person in left:
+                continue
+            holding = held.get(one.person) or seen.held.get(one.person) or Holding()
+            change = holding.next_change()
+            if change is None:
+                done.append(one.person)
+            else:
+                later[one.person] = change
+        await rows.later(later)
+        await rows.done(done)
+
+
+def _handed_on(due: Iterable[Due], became: Mapping[bytes, bytes]) -> dict[bytes, Affected]:
+    """What people were due for who are others now, by these others."""
+    handed: dict[bytes, Affected] = {}
+    for one in due:
+        other = became.get(one.person)
+        if other is not None:
+            handed[other] = united(one.affected, handed.get(other, NOTHING))
+    return handed

@@ -1,0 +1,43 @@
+"""Following who is who: whoever an identifier moves from or to becomes due, and what is cut is folded anew."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from libs.eventlog.database import Connection
+from libs.eventlog.event import Batch
+from libs.eventlog.verdict import Verdict
+from libs.people.following import Following
+from libs.people.identity_events import news_in, places_begun
+from libs.people.spans import own_id
+from services.tagging.domain.layers import BASE
+from services.tagging.store import refolds
+from services.tagging.store.due import DueRows
+from services.tagging.store.features import all_filling
+from services.tagging.store.places import hold_map, persons_of
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """The fold of the identity log into the map, and what follows from it here."""
+
+    following: Following
+
+    async def fold(self, connection: Connection, batches: Sequence[Batch]) -> Verdict:
+        """See `Handler`."""
+        news = news_in([recorded.event for batch in batches for recorded in batch.recorded()])
+        if news:
+            await hold_map(connection)
+        moved: dict[str, set[bytes]] = {}
+        people: dict[str, set[bytes]] = {}
+        for tenant, (moves, cuts) in sorted(news.items()):
+            begun = [move for made in cuts for move in places_begun(made)]
+            moved[tenant] = {own_id(move.identifier, move.span) for move in (*moves, *begun)}
+            people[tenant] = set((await persons_of(connection, tenant, moved[tenant])).values())
+        verdict = await self.following.fold(connection, batches)
+        filling = await all_filling(connection) if any(cuts for _, cuts in news.values()) else []
+        for tenant, (_, cuts) in sorted(news.items()):
+            people[tenant] |= set((await persons_of(connection, tenant, moved[tenant])).values())
+            layers = [BASE, *(number for owner, number in filling if owner == tenant)]
+            await refolds.request(connection, tenant, {made.identifier for made in cuts}, layers)
+            await DueRows(connection, tenant).mark(dict.fromkeys(sorted(people[tenant])))
+        return verdict

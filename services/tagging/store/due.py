@@ -1,0 +1,124 @@
+"""People who are to be answered, and when; locks on them are taken in the order of their ids."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from libs.eventlog.database import Connection
+from libs.runtime.clock import Micros
+
+AT_ONCE: Final[Micros] = 0
+"""Something happened."""
+IN_TURN: Final[Micros] = 1
+"""Everybody is due; whoever something happened to goes first."""
+
+Affected = frozenset[str] | None
+"""The tags to answer; None for all."""
+
+NOTHING: Final[frozenset[str]] = frozenset()
+
+# What is affected comes as a text of keys, because arrays within an array must be of one length.
+_MARK: Final = """
+    INSERT INTO due AS known (tenant, person, at, affected, backfill, cause)
+    SELECT $1, person, $2, string_to_array(affected, ','), '{}', cause
+    FROM unnest($3::uuid[], $4::text[], $5::uuid[]) AS more(person, affected, cause) ORDER BY person
+    ON CONFLICT (tenant, person) DO UPDATE SET
+        at = least(known.at, excluded.at),
+        affected = CASE WHEN known.affected IS NOT NULL AND excluded.affected IS NOT NULL
+            THEN ARRAY(SELECT DISTINCT unnest(known.affected || excluded.affected)) END,
+        cause = coalesce(excluded.cause, known.cause)"""
+
+# `affected` of whoever is due for all anyway stays so.
+_MARK_ALL: Final = """
+    INSERT INTO due AS known (tenant, person, at, affected, backfill, cause)
+    SELECT $1, person, $2, $3, $3, NULL FROM (
+        SELECT coalesce(map.person, features.place) AS person FROM features
+        LEFT JOIN identity_map AS map ON map.tenant = $1 AND map.own_id = features.place
+        WHERE features.tenant = $1
+        UNION SELECT person FROM holdings WHERE tenant = $1
+        UNION SELECT coalesce(map.person, said.identifier) FROM set_by_hand AS said
+        LEFT JOIN identity_map AS map ON map.tenant = $1 AND map.own_id = said.identifier
+        WHERE said.tenant = $1) AS everybody
+    ORDER BY person
+    ON CONFLICT (tenant, person) DO UPDATE SET
+        at = least(known.at, excluded.at),
+        affected = CASE WHEN known.affected IS NOT NULL
+            THEN ARRAY(SELECT DISTINCT unnest(known.affected || excluded.affected)) END,
+        backfill = ARRAY(SELECT DISTINCT unnest(known.backfill || excluded.backfill))"""
+
+_TAKE: Final = """
+    SELECT person, at, affected, backfill, cause FROM due
+    WHERE tenant = $1 AND at <= $2 ORDER BY at LIMIT $3 FOR UPDATE SKIP LOCKED"""
+
+_LATER: Final = """
+    UPDATE due SET at = later.at, affected = '{}', backfill = '{}', cause = NULL
+    FROM unnest($2::uuid[], $3::bigint[]) AS later(person, at)
+    WHERE due.tenant = $1 AND due.person = later.person"""
+
+_POSTPONE: Final = "UPDATE due SET at = $3 WHERE tenant = $1 AND person = ANY($2::uuid[])"
+
+_DONE: Final = "DELETE FROM due WHERE tenant = $1 AND person = ANY($2::uuid[])"
+
+_WAITING: Final = "SELECT count(*) FROM due WHERE tenant = $1 AND at <= $2"
+
+
+class Due(NamedTuple):
+    """Somebody who is due: for some tags, of which `backfill` are answered by history; caused by an event, if any."""
+
+    person: bytes
+    at: Micros
+    affected: Affected
+    backfill: frozenset[str]
+    cause: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class DueRows:
+    """Who of a tenant is due."""
+
+    connection: Connection
+    tenant: str
+
+    async def mark(self, affected: Mapping[bytes, Affected], causes: Mapping[bytes, bytes] | None = None) -> None:
+        """Make people due at once for some tags, beside whatever they are due for; `causes` are events by person."""
+        if not affected:
+            return
+        people = list(affected)
+        tags = [None if one is None else ",".join(sorted(one)) for one in affected.values()]
+        of = causes or {}
+        await self.connection.execute(_MARK, self.tenant, AT_ONCE, people, tags, [of.get(one) for one in people])
+
+    async def mark_all(self, tags: Iterable[str]) -> None:
+        """Make everybody due for some tags that are answered by history."""
+        await self.connection.execute(_MARK_ALL, self.tenant, IN_TURN, sorted(tags))
+
+    async def take(self, until: Micros, limit: int) -> list[Due]:
+        """Some of those who are due until a moment, held till the transaction ends; of others' holding, none."""
+        return [
+            Due(person, at, None if affected is None else frozenset(affected), frozenset(backfill), cause)
+            for person, at, affected, backfill, cause in await self.connection.fetch(_TAKE, self.tenant, until, limit)
+        ]
+
+    async def later(self, moments: Mapping[bytes, Micros]) -> None:
+        """Let people be due again, by time alone."""
+        if moments:
+            await self.connection.execute(_LATER, self.tenant, list(moments), list(moments.values()))
+
+    async def postpone(self, people: Sequence[bytes], at: Micros) -> None:
+        """Let people be due for the same, later."""
+        await self.connection.execute(_POSTPONE, self.tenant, people, at)
+
+    async def done(self, people: Collection[bytes]) -> None:
+        """Let people be due no more."""
+        if people:
+            await self.connection.execute(_DONE, self.tenant, list(people))
+
+    async def waiting(self, until: Micros) -> int:
+        """How many are due until a moment."""
+        count: int = await self.connection.fetchval(_WAITING, self.tenant, until)
+        return count
+
+
+def united(one: Affected, other: Affected) -> Affected:
+    """The tags of both."""
+    return None if one is None or other is None else one | other

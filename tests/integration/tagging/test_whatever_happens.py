@@ -1,0 +1,171 @@
+"""Random histories, moves, cuts, retractions, clocks, publications and kills, on real tables."""
+
+from contextlib import suppress
+from random import Random
+from typing import Any, Final
+
+import pytest
+
+from libs.people.identity_events import CutMade, Move
+from libs.people.spans import WHOLE, AtTimes, BySession, in_session, own_id, since
+from libs.runtime.clock import SECOND, Micros
+from services.tagging.backfill import Behind
+from tests.support.tagging import Tagged, document, keys
+
+HOUR: Final[Micros] = 3600 * SECOND
+DAY: Final = 24 * HOUR
+START: Final[Micros] = 1_772_000_000 * SECOND
+
+TAGS: Final = {
+    "often": "{did: {event: viewed, times: {at_least: 2}, within: 3d}}",
+    "lately": "{did: {event: bought, within: 5h}}",
+    "silent": "{did_not: {event: bought, within: 2d}}",
+    "abandoned": "{sequence: {first: carted, then_not: bought, within: 24h, same: sku}}",
+    "spender": "{did: {event: bought, sum: {of: price, at_least: 5}, within: 7d}}",
+    "local": "{all: [{trait: {city: 上海}}, {tag: often}]}",
+    "lost": "{all: [{tag: silent}, {not: {tag: local}}]}",
+    "newcomer": "{did: {event: [viewed, bought, carted], first: {within: 2d}}}",
+}
+NUMBER: Final = document("spent", "{did: {event: bought, sum: {of: price}, within: 30d}}", "number", "statistic")
+
+
+class History:
+    """Something that happens, one thing after another, by a seed."""
+
+    def __init__(self, tagged: Tagged, seed: int) -> None:
+        self.tagged, self.chance = tagged, Random(seed)
+        self.anchors = list(keys("a", "b", "c", "d", "e"))
+        self.at = START
+        self.positions: dict[bytes, list[int]] = {}
+        self.versions = 0
+        self.cuts: dict[bytes, Any] = {}
+        self.published: dict[str, int] = {}
+        tagged.now = START
+
+    def version(self) -> int:
+        self.versions += 1
+        return self.versions
+
+    def happen(self) -> None:
+        anchor, chance = self.chance.choice(self.anchors), self.chance
+        at = self.at - chance.choice([0, 0, 0, HOUR, DAY])
+        name = chance.choice(["viewed", "bought", "carted"])
+        said: dict[str, Any] = {"properties": {"sku": chance.choice("xy"), "price": chance.choice([1, 2.5, 4])}}
+        if chance.random() < 0.3:
+            said["traits"] = {"city": chance.choice(["上海", "北京"])}
+        position = self.tagged.collect(anchor, name, at, chance.choice(["", "s1", "s2"]), **said)
+        self.positions.setdefault(anchor, []).append(position)
+
+    def move(self) -> None:
+        """An identifier, or a part of one, becomes another's, or its own again."""
+        anchor, version = self.chance.choice(self.anchors), self.version()
+        cut = self.cuts.get(anchor)
+        span = WHOLE
+        if isinstance(cut, BySession):
+            span = in_session(self.chance.choice(["", "s1", "s2"]))
+        elif isinstance(cut, AtTimes):
+            span = self.chance.choice([WHOLE, since(cut.times[0])])
+        # People are founded by whoever stands first, as identity has it: none is a part of somebody who is another's.
+        first = self.anchors.index(anchor)
+        other = self.chance.choice(self.anchors[: max(1, first)])
+        if other in self.cuts or (anchor == self.anchors[0] and span == WHOLE):
+            return
+        if self.tagged.map.person_of(other) != other:
+            return
+        own = self.chance.random() < 0.4
+        if not own and span == WHOLE and len(self.tagged.map.members(anchor)) > 1:
+            return
+        person = own_id(anchor, span) if own else other
+        self.tagged.says(Move(anchor, span, person, version))
+
+    def cut(self) -> None:
+        anchor, version = self.chance.choice(self.anchors[1:]), self.version()
+        if len(self.tagged.map.members(anchor)) > 1:
+            return
+        made = self.chance.choice([None, BySession(), AtTimes((START + 2 * DAY,))])
+        self.cuts[anchor] = made
+        self.tagged.says(CutMade(anchor, made, version))
+        if made is None:
+            self.cuts.pop(anchor)
+
+    def retract(self) -> None:
+        if self.positions:
+            anchor = self.chance.choice(sorted(self.positions))
+            self.tagged.retract(anchor, self.chance.choice(self.positions[anchor]))
+
+    async def publish(self) -> None:
+        tag = self.chance.choice(sorted({*TAGS, "spent"}))
+        needs = {"local": ["often"], "lost": ["silent", "local"]}.get(tag, [])
+        if all(one in self.published for one in needs):
+            version = self.published[tag] = self.published.get(tag, 0) + 1
+            await self.tagged.publish(NUMBER if tag == "spent" else document(tag, TAGS[tag]), version)
+
+    async def retire(self) -> None:
+        tag = self.chance.choice(["abandoned", "spender", "newcomer", "spent"])
+        if tag in self.published:
+            await self.tagged.retire(tag)
+
+    async def say(self) -> None:
+        person = self.tagged.map.current(self.chance.choice(self.anchors))
+        tag = self.chance.choice(["often", "spender"])
+        expires_at = self.chance.choice([None, self.at + DAY])
+        await self.tagged.say(person, tag, self.chance.choice([True, False]), self.at, expires_at)
+
+    def time(self) -> None:
+        self.at += self.chance.choice([HOUR, 5 * HOUR, DAY, 3 * DAY])
+
+    def catch_up(self) -> None:
+        """Time goes on for the tagging service; that it read everything up to it first is what `Moments` is for."""
+        self.tagged.now = self.at
+
+    async def go_on(self) -> None:
+        """Anything of all that."""
+        things = {
+            self.happen: 40,
+            self.move: 8,
+            self.cut: 4,
+            self.retract: 4,
+            self.publish: 6,
+            self.retire: 2,
+            self.say: 4,
+            self.time: 12,
+        }
+        (thing,) = self.chance.choices(list(things), list(things.values()))
+        done = thing()
+        if done is not None:
+            await done
+
+    async def work(self) -> None:
+        """The tagging service does something, and may be killed over it."""
+        tagged, chance = self.tagged, self.chance
+        kinds = [
+            lambda: tagged.fold(chance.randint(1, 9)),
+            lambda: tagged.learn(chance.randint(1, 3)),
+            tagged.refolding.turn,
+            tagged.answer,
+            tagged.fill,
+        ]
+        work = quietly(chance.choice(kinds)())
+        await (tagged.killed(work, chance) if chance.random() < 0.3 else work)
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_what_people_hold_is_what_all_that_happened_says(tagged: Tagged, seed: int) -> None:
+    history = History(tagged, seed)
+    for _ in range(120):
+        await history.go_on()
+        if history.chance.random() < 0.5:
+            await history.work()
+        if history.chance.random() < 0.1:
+            history.catch_up()
+    history.catch_up()
+    await tagged.settle()
+    held = await tagged.held()
+    assert held == await tagged.expected()
+    assert held == await tagged.told()
+
+
+async def quietly(work: Any) -> None:
+    """Work that may have to come again."""
+    with suppress(Behind):
+        await work

@@ -1,0 +1,377 @@
+"""The tagging service's transactions on real tables, told what the logs of others say, beside what must come of it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from random import Random
+from typing import Any, Final
+
+import asyncpg
+import pytest
+from portrait.identity.v1 import events_pb2 as identity_pb
+from portrait.log.v1 import event_pb2 as log_pb
+from portrait.tagging.v1 import events_pb2 as pb
+
+from libs.conditions import batch
+from libs.conditions.event import Event
+from libs.conditions.features import Features
+from libs.conditions.standing import Answer
+from libs.eventlog.checkpoint import PostgresCheckpoints
+from libs.eventlog.database import Connection, open_pool
+from libs.eventlog.dead_letters import PostgresDeadLetters
+from libs.eventlog.event import Batch, Envelope, Recorded, partition_of
+from libs.eventlog.folding import Folding, Handler, OwnLog
+from libs.eventlog.log_source import Standing as Heads
+from libs.eventlog.migrations import migrate
+from libs.eventlog.postgres import PostgresLog
+from libs.eventlog.projection import standing
+from libs.eventlog.ranges import Ranges
+from libs.eventlog.retraction import retraction
+from libs.people.following import MAP, Following
+from libs.people.identity_events import CUT, LOG, MOVED, CutMade, Move, News
+from libs.people.identity_map import IdentityMap
+from libs.people.placing import Placing
+from libs.people.postgres_identity_map import PostgresIdentityMap
+from libs.people.rulebook import Rulebook
+from libs.people.said import INTERACTION_RECORDED
+from libs.people.spans import WHOLE, AtTimes, BySession
+from libs.runtime.clock import Micros, SystemClock
+from libs.runtime.tenants import Tenants
+from libs.telemetry.metrics import Metrics
+from services.tagging.backfill import Backfill, Layering
+from services.tagging.catalogue import Catalogues, Compiled
+from services.tagging.codec.changes import ASSIGNED, REMOVED
+from services.tagging.codec.interactions import event_of
+from services.tagging.codec.values import value_of
+from services.tagging.courses import Courses
+from services.tagging.domain.by_hand import ByHand, Told
+from services.tagging.domain.layers import BASE
+from services.tagging.domain.published import PublishedTag
+from services.tagging.domain.verdict import verdict
+from services.tagging.evaluating import Evaluating
+from services.tagging.folding import FEATURES, INTERACTIONS, FeatureFold
+from services.tagging.marking import mark_people
+from services.tagging.migrations import SCRIPTS
+from services.tagging.moments import Moments
+from services.tagging.moving import Moving
+from services.tagging.refolding import Refolding
+from services.tagging.store.by_hand import ByHandRows
+from services.tagging.store.definitions import DefinitionRows
+from services.tagging.store.holdings import HoldingRows
+from tests.support.servers import Databases
+
+PARTITIONS: Final = 2
+TENANT: Final = "demo"
+
+Values = dict[bytes, dict[str, tuple[Any, str]]]
+"""The value of each tag that somebody holds and what it is about, by person."""
+
+
+def document(tag: str, when: str, value: str = "flag", source: str = "rule") -> str:
+    """A definition as people write it; `when` is YAML in one line."""
+    rule = f"when: {when}" if when else ""
+    return (
+        f"tag: {tag}\ntitle: {{en: {tag}}}\ncategory: behaviour\nowner: me\n"
+        f"description: for a test\nvalue: {value}\nsource: {source}\n{rule}\n"
+    )
+
+
+@dataclass(eq=False)
+class Elsewhere:
+    """The interactions as their owner has them, and how far identity says that it is."""
+
+    batches: dict[int, list[Batch]] = field(default_factory=lambda: {number: [] for number in range(PARTITIONS)})
+    by_key: dict[bytes, list[Recorded]] = field(default_factory=dict)
+    clocks: dict[str, Micros] = field(default_factory=dict)
+
+    def add(self, key: bytes, data: bytes, recorded_at: Micros) -> int:
+        partition = partition_of(key, PARTITIONS)
+        position = len(self.batches[partition]) + 1
+        self.batches[partition].append(Batch(partition, position, [recorded_at], [data]))
+        recorded = Recorded(position, recorded_at, log_pb.Event.FromString(data))
+        self.by_key.setdefault(key, []).append(recorded)
+        return position
+
+    async def heads(self) -> dict[int, int]:
+        return {partition: len(batches) for partition, batches in self.batches.items()}
+
+    async def standing(self) -> Heads:
+        return Heads(await self.heads(), {INTERACTIONS: await self.heads()}, dict(self.clocks))
+
+    async def read(self, partition: int, after: int) -> AsyncIterator[Batch]:
+        for one in self.batches[partition][after:]:
+            yield one
+
+    async def read_key(self, tenant: str, key: bytes) -> AsyncIterator[list[Recorded]]:
+        for recorded in self.by_key.get(key, ()):
+            await asyncio.sleep(0)
+            yield [recorded]
+
+
+@dataclass(eq=False)
+class Tagged:
+    """One tenant's tags; what it is told waits until it is consumed. `now` is the moment up to which all was read."""
+
+    pool: asyncpg.Pool
+    now: Micros | None = None
+    interactions: Elsewhere = field(default_factory=Elsewhere)
+    identity: Elsewhere = field(default_factory=Elsewhere)
+    map: IdentityMap = field(default_factory=IdentityMap)
+    _numbers: Any = field(default_factory=lambda: count(1))
+
+    def __post_init__(self) -> None:
+        self.tenants = Tenants.demo()
+        self.start()
+
+    def start(self) -> None:
+        """Begin as a process does that knows nothing but the tables."""
+        pool, clock, metrics = self.pool, SystemClock(), Metrics()
+        self.log = PostgresLog("tags", PARTITIONS, pool, clock, Ranges(pool))
+        self.catalogues = Catalogues(pool, self.tenants, metrics)
+        self.courses = Courses(self.catalogues)
+        rulebook = Rulebook(pool, self.tenants, metrics)
+        self.placing = Placing(rulebook.at)
+        layering = Layering(self.catalogues, self.placing)
+        self.live = FeatureFold(BASE, self.courses.live, self.placing)
+        following = Following(PostgresIdentityMap(pool), rulebook, lambda _: None)
+        self.folding = self._folding(FEATURES, INTERACTIONS, self.live.fold)
+        self.moving = self._folding(MAP, LOG, Moving(following).fold)
+        self.backfill = Backfill(
+            pool,
+            self.log,
+            self.catalogues,
+            layering,
+            self.tenants,
+            self.interactions,
+            PARTITIONS,
+            clock,
+            metrics,
+            {0},
+            9,
+        )
+        self.refolding = Refolding(pool, PARTITIONS, self.interactions, self._fold_of, metrics)
+        self.evaluating = Evaluating(pool, self.log, self.courses, self.tenants, lambda _: self.now, metrics, 7)
+        self.moments = Moments(pool, self.interactions, self.identity, metrics)
+
+    def _folding(self, name: str, log: str, handler: Handler[Connection]) -> Folding[Connection]:
+        checkpoints = PostgresCheckpoints(self.pool, name, log)
+        letters = PostgresDeadLetters(self.pool, name, log, SystemClock())
+        return Folding(name, log, checkpoints, letters, handler, OwnLog(self.log))
+
+    def _fold_of(self, layer: int) -> FeatureFold:
+        return self.live if layer == BASE else self.backfill.fold_of(layer)
+
+    # What others say.
+
+    def collect(self, anchor: bytes, name: str, at: Micros, session: str = "", **said: Any) -> int:
+        """An interaction under an anchor; its position."""
+        told = {"type": "track", "event": name, "context": {"session_id": session}, **said}
+        id_ = next(self._numbers).to_bytes(16, "big")
+        event = Envelope(TENANT, INTERACTION_RECORDED).seal().event(id_, anchor, at, json.dumps(told).encode())
+        return self.interactions.add(anchor, event.data, at)
+
+    def retract(self, anchor: bytes, *positions: int) -> None:
+        self.interactions.add(anchor, retraction(TENANT, anchor, positions, "wrong", 1).data, 1)
+
+    def says(self, *news: Move | CutMade) -> None:
+        """The identity log goes on."""
+        for one in news:
+            if isinstance(one, Move):
+                type_, said = MOVED, identity_pb.Moved(span=one.span, to_person=one.person, version=one.version)
+                payload = said.SerializeToString()
+                self.map.learn(News([one], []))
+            else:
+                type_, cut = CUT, identity_pb.AnchorCut(version=one.version)
+                match one.cut:
+                    case BySession():
+                        cut.by_session.SetInParent()
+                    case AtTimes(times):
+                        cut.at_times.times_micros.extend(times)
+                payload = cut.SerializeToString()
+                self.map.learn(News([], [one]))
+            id_ = next(self._numbers).to_bytes(16, "big")
+            data = Envelope(TENANT, type_).seal().event(id_, one.identifier, 1, payload).data
+            self.identity.add(one.identifier, data, 1)
+
+    async def publish(self, text: str, version: int = 1) -> None:
+        tag = text.partition("\n")[0].removeprefix("tag: ")
+        id_ = next(self._numbers).to_bytes(16, "big")
+        async with self.pool.acquire() as connection, connection.transaction():
+            rows = DefinitionRows(connection, TENANT)
+            await rows.hold()
+            await rows.publish(PublishedTag(tag, version, "filling", text, 1, "me", id_))
+
+    async def retire(self, tag: str) -> None:
+        async with self.pool.acquire() as connection, connection.transaction():
+            rows = DefinitionRows(connection, TENANT)
+            await rows.hold()
+            await rows.retire(tag, next(self._numbers).to_bytes(16, "big"))
+
+    async def say(self, person: bytes, tag: str, value: Any, at: Micros, expires_at: Micros | None = None) -> None:
+        """Somebody says by hand what a person has."""
+        id_ = next(self._numbers).to_bytes(16, "big")
+        async with self.pool.acquire() as connection, connection.transaction():
+            told = Told(person, tag, value, "", at, expires_at, "me", "", id_)
+            await ByHandRows(connection, TENANT).tell([told])
+            await mark_people(connection, TENANT, [person], [tag], id_)
+
+    # What comes of it.
+
+    async def fold(self, limit: int = 10_000) -> None:
+        """Consume some interactions."""
+        await self._consume(self.folding, self.interactions, limit)
+
+    async def learn(self, limit: int = 10_000) -> None:
+        """Consume some of the identity log."""
+        await self._consume(self.moving, self.identity, limit)
+
+    async def _consume(self, folding: Folding[Connection], source: Elsewhere, limit: int) -> None:
+        positions = await folding.checkpoints.load(range(PARTITIONS))
+        batches = [one for number in positions for one in source.batches[number][positions[number] :][:limit]]
+        if batches:
+            await folding.fold(batches, positions)
+
+    async def answer(self) -> bool:
+        return await self.evaluating.portion(self.tenants.get(TENANT))
+
+    async def fill(self) -> bool:
+        return await self.backfill.turn(TENANT)
+
+    async def settle(self) -> None:
+        """Let all of it come to rest."""
+        await self.fold()
+        await self.learn()
+        while await self.fill():
+            await self.fold()
+        while await self.refolding.turn():
+            pass
+        while await self.answer():
+            pass
+
+    async def killed(self, work: Awaitable[Any], chance: Random) -> None:
+        """Work that is cut off somewhere, and a process that begins anew."""
+        task = asyncio.ensure_future(work)
+        await asyncio.sleep(chance.random() * 0.012)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        self.start()
+
+    async def held(self) -> Values:
+        """What everybody holds, as the tables have it."""
+        async with self.pool.acquire() as connection:
+            people = [row["person"] for row in await connection.fetch("SELECT person FROM holdings")]
+            held = await HoldingRows(connection, TENANT).load(people)
+        return {
+            person: {tag: (one.value, one.of) for tag, one in holding.tags.items()}
+            for person, holding in held.items()
+            if holding.tags
+        }
+
+    async def told(self) -> Values:
+        """What everybody holds, as the log has told."""
+        held: Values = {}
+        for event in await self.events():
+            if event.type == ASSIGNED:
+                said = pb.TagAssigned.FromString(event.payload)
+                held.setdefault(event.key, {})[said.tag] = value_of(said.value), said.of
+            elif event.type == REMOVED:
+                del held[event.key][pb.TagRemoved.FromString(event.payload).tag]
+                if not held[event.key]:
+                    del held[event.key]
+        return held
+
+    async def events(self) -> list[log_pb.Event]:
+        """The log of tags."""
+        return [
+            one.event
+            for partition in range(PARTITIONS)
+            async for batch_ in self.log.stream(partition, 0)
+            for one in batch_.recorded()
+        ]
+
+    async def expected(self) -> Values:
+        """What everybody must hold: all that happened, read from the beginning as naively as it is meant."""
+        assert self.now is not None
+        async with self.pool.acquire() as connection, connection.transaction():
+            compiled = (await self.catalogues.within(connection, TENANT)).live
+        happened = await self._happened()
+        said = await self._said()
+        places_of: dict[bytes, set[tuple[bytes, bytes]]] = {}
+        for place in {*happened, *((identifier, WHOLE) for identifier in said)}:
+            places_of.setdefault(self.map.person_of(*place), set()).add(place)
+        expected: Values = {}
+        for person, places in places_of.items():
+            hand: dict[str, ByHand] = {}
+            for identifier, span in places:
+                for tag, one in said.get(identifier, {}).items() if span == WHOLE else ():
+                    hand[tag] = max(one, hand.get(tag, one), key=lambda each: (each.set_at, each.event_id))
+            events = [event for place in places for event in happened.get(place, ())]
+            found = self._of_one(compiled, events, hand, seen=any(place in happened for place in places))
+            if found:
+                expected[person] = found
+        return expected
+
+    def _of_one(
+        self, compiled: Compiled, events: Sequence[Event], hand: Mapping[str, ByHand], *, seen: bool
+    ) -> dict[str, tuple[Any, str]]:
+        assert self.now is not None
+        features, now, zones = Features(), self.now, compiled.plan.zones
+        for event in events:
+            compiled.plan.fold(features, event)
+        values: dict[str, Any] = {}
+        standing_ = compiled.standing(features, values, self.tenants.get(TENANT).source_ranks)
+        conditions = {name: one for each in compiled.definitions.values() for name, one in each.conditions().items()}
+
+        def answer(name: str) -> Answer:
+            return batch.answer(conditions[name], events, standing_, now, zones) if seen else Answer(holds=False)
+
+        expected = {}
+        for tag in compiled.order:
+            found = verdict(compiled.definitions[tag], answer, hand.get(tag), now, zones.tenant)
+            if found.value is not None:
+                values[tag] = found.value
+                expected[tag] = found.value, found.of
+        return expected
+
+    async def _happened(self) -> dict[tuple[bytes, bytes], list[Event]]:
+        happened: dict[tuple[bytes, bytes], list[Event]] = {}
+        for anchor, those in self.interactions.by_key.items():
+            for span, events in (await self._parted(anchor, standing(those))).items():
+                happened[anchor, span] = [one for each in events if (one := event_of(each.event)) is not None]
+        return {place: events for place, events in happened.items() if events}
+
+    async def _parted(self, anchor: bytes, events: Sequence[Recorded]) -> dict[bytes, Sequence[Recorded]]:
+        _, cut = self.map._cuts.get(anchor, (0, None))
+        return {WHOLE: events} if cut is None else dict(await self.placing.parted(cut, events))
+
+    async def _said(self) -> dict[bytes, dict[str, ByHand]]:
+        async with self.pool.acquire() as connection:
+            rows = await connection.fetch("SELECT DISTINCT identifier FROM set_by_hand")
+            known = await ByHandRows(connection, TENANT).of([row["identifier"] for row in rows])
+        said: dict[bytes, dict[str, ByHand]] = {}
+        for one in known:
+            said.setdefault(one.identifier, {})[one.tag] = one.said
+        return said
+
+
+async def _migrated(dsn: str) -> None:
+    await migrate(dsn, SCRIPTS, partitions=PARTITIONS)
+
+
+@pytest.fixture
+async def tagged(databases: Databases) -> AsyncIterator[Tagged]:
+    """A tagging service of which nothing is known."""
+    dsn = await databases.fresh(await databases.template("tagging", _migrated))
+    async with open_pool(dsn, size=8, scans=False) as pool:
+        await Ranges(pool).cover(SystemClock().now())
+        yield Tagged(pool)
+    await databases.drop(dsn)
+
+
+def keys(*names: str) -> Iterable[bytes]:
+    """Identifiers by name, spread over the partitions."""
+    return [sum(map(ord, name)).to_bytes(2, "big") + name.encode().ljust(14, b".") for name in names]
