@@ -112,7 +112,7 @@ class Elsewhere:
 
 
 @dataclass(eq=False)
-class Tagged:
+class TagWorld:
     """One tenant's tags; what it is told waits until it is consumed. `now` is the moment up to which all was read."""
 
     pool: asyncpg.Pool
@@ -363,12 +363,12 @@ async def _migrated(dsn: str) -> None:
 
 
 @pytest.fixture
-async def tagged(databases: Databases) -> AsyncIterator[Tagged]:
+async def tag_world(databases: Databases) -> AsyncIterator[TagWorld]:
     """A tagging service of which nothing is known."""
     dsn = await databases.fresh(await databases.template("tagging", _migrated))
     async with open_pool(dsn, size=8, scans=False) as pool:
         await Ranges(pool).cover(SystemClock().now())
-        yield Tagged(pool)
+        yield TagWorld(pool)
     await databases.drop(dsn)
 
 

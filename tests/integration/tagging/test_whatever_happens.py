@@ -10,7 +10,7 @@ from libs.people.identity_events import CutMade, Move
 from libs.people.spans import WHOLE, AtTimes, BySession, in_session, own_id, since
 from libs.runtime.clock import SECOND, Micros
 from services.tagging.backfill import Behind
-from tests.support.tagging import Tagged, document, keys
+from tests.support.tagging import TagWorld, document, keys
 
 HOUR: Final[Micros] = 3600 * SECOND
 DAY: Final = 24 * HOUR
@@ -32,7 +32,7 @@ NUMBER: Final = document("spent", "{did: {event: bought, sum: {of: price}, withi
 class History:
     """Something that happens, one thing after another, by a seed."""
 
-    def __init__(self, tagged: Tagged, seed: int) -> None:
+    def __init__(self, tagged: TagWorld, seed: int) -> None:
         self.tagged, self.chance = tagged, Random(seed)
         self.anchors = list(keys("a", "b", "c", "d", "e"))
         self.at = START
@@ -150,8 +150,8 @@ class History:
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_what_people_hold_is_what_all_that_happened_says(tagged: Tagged, seed: int) -> None:
-    history = History(tagged, seed)
+async def test_what_people_hold_is_what_all_that_happened_says(tag_world: TagWorld, seed: int) -> None:
+    history = History(tag_world, seed)
     for _ in range(120):
         await history.go_on()
         if history.chance.random() < 0.5:
@@ -159,10 +159,10 @@ async def test_what_people_hold_is_what_all_that_happened_says(tagged: Tagged, s
         if history.chance.random() < 0.1:
             history.catch_up()
     history.catch_up()
-    await tagged.settle()
-    held = await tagged.held()
-    assert held == await tagged.expected()
-    assert held == await tagged.told()
+    await tag_world.settle()
+    held = await tag_world.held()
+    assert held == await tag_world.expected()
+    assert held == await tag_world.told()
 
 
 async def quietly(work: Any) -> None:
