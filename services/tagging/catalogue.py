@@ -16,6 +16,7 @@ from libs.conditions.references import evaluation_order, references
 from libs.conditions.standing import Standing
 from libs.conditions.tree import Trait
 from libs.eventlog.database import Connection
+from libs.runtime.errors import InvalidArgument, Unavailable
 from libs.runtime.tenants import Tenants
 from libs.telemetry.metrics import Metrics
 from services.tagging.domain.definition import TagDefinition, read_definition, tag_of
@@ -160,10 +161,15 @@ class Catalogues:
         now = {one.tag: one for one in tags if one.state in {"live", "retiring"}}
         then = {tag: one for tag, one in now.items() if one.state == "live"}
         then |= {one.tag: one for one in tags if one.state == "filling"}
-        live = await asyncio.to_thread(self.compiled, rows.tenant, version, list(now.values()), retired)
-        if then == now:
-            return Catalogue(live, None)
-        filling = await asyncio.to_thread(self.compiled, rows.tenant, version, list(then.values()), retired)
+        try:
+            live = await asyncio.to_thread(self.compiled, rows.tenant, version, list(now.values()), retired)
+            if then == now:
+                return Catalogue(live, None)
+            filling = await asyncio.to_thread(self.compiled, rows.tenant, version, list(then.values()), retired)
+        except InvalidArgument as error:  # what waits for it must wait, and not be parked
+            raise Unavailable(
+                "definitions", f"a newer release published one that this one can't read: {error}"
+            ) from error
         return Catalogue(live, filling)
 
 

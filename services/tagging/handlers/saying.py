@@ -19,7 +19,7 @@ from services.tagging.codec.by_hand import TAG_CLEARED, TAG_SET, said_payload, s
 from services.tagging.domain.by_hand import Told
 from services.tagging.domain.definition import TagDefinition
 from services.tagging.domain.values import read_value
-from services.tagging.handlers.event_ids import event_id, recorded
+from services.tagging.handlers.event_ids import all_recorded, event_id, recorded
 from services.tagging.handlers.publishing import in_force
 from services.tagging.store.by_hand import ByHandRows
 from services.tagging.store.definitions import DefinitionRows
@@ -116,20 +116,19 @@ class Saying:
 
         async def work(connection: Connection) -> Imported:
             definition, now = await self._definition(connection, tenant, tag), self.now(tenant)
-            told: dict[int, Told] = {}
+            ids = [event_id(tenant, TAG_SET, f"{import_id}\0{tag}\0{row.row}") for row in rows]
+            known = await all_recorded(connection, tenant, ids)
+            told: dict[bytes, Told] = {}
             refused: dict[int, str] = {}
             duplicates = 0
-            for row, person in zip(rows, people, strict=True):
-                id_ = event_id(tenant, TAG_SET, f"{import_id}\0{tag}\0{row.row}")
+            for row, person, id_ in zip(rows, people, ids, strict=True):
+                if id_ in known or id_ in told:
+                    duplicates += 1
+                    continue
                 try:
-                    one = _told(definition, row, person.id, now, by, import_id, id_)
+                    told[id_] = _told(definition, row, person.id, now, by, import_id, id_)
                 except InvalidArgument as error:
                     refused[row.row] = str(error)
-                    continue
-                if row.row in told or await recorded(connection, tenant, id_):
-                    duplicates += 1
-                else:
-                    told[row.row] = one
             marked = {one.identifier for one in told.values()}
             if told:
                 await self._tell(connection, tenant, list(told.values()), "", marked)

@@ -1,7 +1,7 @@
 """What a definition would change, computed on the histories of some or all people."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,7 @@ from libs.runtime.clock import Micros
 from libs.runtime.tenants import Tenants
 from services.tagging.catalogue import Catalogues, Compiled, compile_definitions
 from services.tagging.domain.definition import TagDefinition
+from services.tagging.domain.holding import Held
 from services.tagging.domain.plan import TagChange, TagPlan
 from services.tagging.domain.verdict import verdict
 from services.tagging.queries.histories import Histories
@@ -70,18 +71,19 @@ class Previewing:
     ) -> None:
         people = await self.people.map.people(tenant, [Name(person) for person in sample])
         held = await self.people.held(tenant, [person.id for person in people])
-        told = await asyncio.gather(*(self._after(tenant, definition, alone, person) for person in people))
+        told = await asyncio.gather(
+            *(self._after(tenant, definition, alone, person, held[person.id]) for person in people)
+        )
         for person, (value, of) in zip(people, told, strict=True):
             before = held[person.id].get(definition.key)
             plan.note(TagChange(person.id, before.value if before else None, value, of))
 
     async def _after(
-        self, tenant: str, definition: TagDefinition, alone: Compiled, person: Person
+        self, tenant: str, definition: TagDefinition, alone: Compiled, person: Person, held: Mapping[str, Held]
     ) -> tuple[Scalar | None, str]:
         features = Features()
         for event in await self.histories.of(tenant, person):
             alone.plan.fold(features, event)
-        held = (await self.people.held(tenant, [person.id]))[person.id]
         tags = {key: one.value for key, one in held.items()}
         standing = alone.standing(features, tags, self.tenants.get(tenant).source_ranks)
         said = (await self.people.said(tenant, person)).get(definition.key)
