@@ -17,8 +17,14 @@ from libs.devstack.supervisor import Condition, Part, Report, Supervisor
 
 Ports = Literal["default", "free"]
 
-SERVICES: Final = ("profile", "identity")
-_CALLED: Final = MappingProxyType({"profile": {"IDENTITY": "identity"}, "identity": {"SOURCE": "profile"}})
+SERVICES: Final = ("profile", "identity", "tagging")
+_CALLED: Final = MappingProxyType(
+    {
+        "profile": {"IDENTITY": "identity"},
+        "identity": {"SOURCE": "profile"},
+        "tagging": {"SOURCE": "profile", "IDENTITY": "identity"},
+    }
+)
 """Which settings of a service say where another one is."""
 
 

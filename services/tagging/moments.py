@@ -70,6 +70,15 @@ class Moments:
         await self._reach(MAP, IDENTITY, followed.heads)
         self._now = told.clocks
 
+    async def reach(self, partition: int, position: int) -> None:
+        """Wait until a position of the interactions is folded here, and who is who behind it; raises `Unavailable`."""
+        await self._reach(FEATURES, INTERACTIONS, {partition: position})
+        followed = await self.identity.standing()
+        while followed.consumed.get(INTERACTIONS, {}).get(partition, 0) < position:
+            await asyncio.sleep(ASK_SECONDS)
+            followed = await self.identity.standing()
+        await self._reach(MAP, IDENTITY, followed.heads)
+
     async def _reach(self, consumer: str, log: str, heads: Mapping[int, int]) -> None:
         while True:
             here = {row["partition"]: row["position"] for row in await self.pool.fetch(_REACHED, consumer, log)}

@@ -86,6 +86,7 @@ class Elsewhere:
     batches: dict[int, list[Batch]] = field(default_factory=lambda: {number: [] for number in range(PARTITIONS)})
     by_key: dict[bytes, list[Recorded]] = field(default_factory=dict)
     clocks: dict[str, Micros] = field(default_factory=dict)
+    consumes: "Elsewhere | None" = None
 
     def add(self, key: bytes, data: bytes, recorded_at: Micros) -> int:
         partition = partition_of(key, PARTITIONS)
@@ -99,7 +100,8 @@ class Elsewhere:
         return {partition: len(batches) for partition, batches in self.batches.items()}
 
     async def standing(self) -> Heads:
-        return Heads(await self.heads(), {INTERACTIONS: await self.heads()}, dict(self.clocks))
+        consumed = {INTERACTIONS: await self.consumes.heads()} if self.consumes else {}
+        return Heads(await self.heads(), consumed, dict(self.clocks))
 
     async def read(self, partition: int, after: int) -> AsyncIterator[Batch]:
         for one in self.batches[partition][after:]:
@@ -123,7 +125,7 @@ class TagWorld:
     _numbers: Any = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
-        self.tenants = Tenants.demo()
+        self.tenants, self.identity.consumes = Tenants.demo(), self.interactions
         self.start()
 
     def start(self) -> None:

@@ -1,0 +1,149 @@
+"""What goes wrong in other systems of the kind, each as a test."""
+
+import asyncio
+from typing import Final
+
+from portrait.tagging.v1 import events_pb2 as pb
+
+from libs.people.identity_events import CutMade, Move
+from libs.people.spans import WHOLE, BySession, in_session
+from libs.runtime.clock import SECOND, Micros
+from services.tagging.codec.changes import ASSIGNED, REMOVED
+from tests.support.tagging import TENANT, TagWorld, document, keys
+
+HOUR: Final[Micros] = 3600 * SECOND
+DAY: Final = 24 * HOUR
+START: Final[Micros] = 1_772_000_000 * SECOND
+
+SILENT: Final = document("silent", "{all: [{did: bought}, {did_not: {event: bought, within: 72h}}]}").replace(
+    "{did: bought}", "{did: {event: bought}}"
+)
+BUYER: Final = document("buyer", "{did: {event: bought}}")
+
+(ANNA, BERT) = keys("anna", "bert")
+
+
+def by_the_clock(world: TagWorld, now: Micros) -> None:
+    """Let the service find out by itself what time it is."""
+    world.interactions.clocks[TENANT] = now
+    world.evaluating = type(world.evaluating)(
+        world.pool, world.log, world.courses, world.tenants, world.moments.now, world.backfill.metrics
+    )
+
+
+async def test_no_timer_fires_after_an_outage_while_the_purchase_that_cancels_it_waits_unread(
+    tag_world: TagWorld,
+) -> None:
+    tag_world.now = START
+    await tag_world.publish(SILENT)
+    tag_world.collect(ANNA, "bought", START)
+    tag_world.collect(BERT, "bought", START)
+    await tag_world.settle()
+    assert await tag_world.held() == {}
+
+    tag_world.start()  # stopped, and started again when a timer has run out and a purchase waits
+    tag_world.collect(ANNA, "bought", START + 60 * HOUR)
+    by_the_clock(tag_world, START + 80 * HOUR)
+    waiting = asyncio.create_task(tag_world.moments.refresh())
+    for _ in range(10):
+        assert not await tag_world.answer()
+        await asyncio.sleep(0.01)
+    assert not waiting.done()
+    await tag_world.fold()
+    await waiting
+    while await tag_world.answer():
+        pass
+    assert await tag_world.held() == {BERT: {"silent": (True, "")}}
+    assert [event.key for event in await tag_world.events()] == [BERT]
+
+
+async def test_what_a_definition_finds_in_the_past_is_told_as_such_and_what_happens_later_is_not(
+    tag_world: TagWorld,
+) -> None:
+    tag_world.now = START
+    people = keys(*(f"p{number}" for number in range(40)))
+    for person in people:
+        tag_world.collect(person, "bought", START)
+    await tag_world.settle()
+    await tag_world.publish(BUYER)
+    await tag_world.settle()
+    tag_world.collect(ANNA, "bought", START + HOUR)
+    await tag_world.settle()
+    told = {event.key: pb.TagAssigned.FromString(event.payload).backfill for event in await tag_world.events()}
+    assert told == {**dict.fromkeys(people, True), ANNA: False}
+
+
+async def test_what_was_kept_before_a_tag_was_retired_does_not_count_twice_when_it_comes_back(
+    tag_world: TagWorld,
+) -> None:
+    tag_world.now = START
+    twice = document("twice", "{did: {event: bought, times: {at_least: 2}}}")
+    await tag_world.publish(twice)
+    tag_world.collect(ANNA, "bought", START)
+    await tag_world.settle()
+    await tag_world.retire("twice")
+    await tag_world.settle()
+    await tag_world.publish(twice, 2)
+    await tag_world.settle()
+    assert await tag_world.held() == {}
+
+
+async def test_nobody_is_answered_by_a_definition_before_it_is_live(tag_world: TagWorld) -> None:
+    tag_world.now = START
+    tag_world.collect(ANNA, "bought", START)
+    await tag_world.fold()
+    await tag_world.publish(BUYER)
+    while await tag_world.answer():
+        pass
+    assert await tag_world.held() == {}
+    await tag_world.settle()
+    assert await tag_world.held() == {ANNA: {"buyer": (True, "")}}
+
+
+async def test_whoever_becomes_another_person_hands_on_what_is_due_and_holds_nothing(tag_world: TagWorld) -> None:
+    tag_world.now = START
+    await tag_world.publish(BUYER)
+    await tag_world.fill()
+    tag_world.collect(BERT, "bought", START)
+    await tag_world.settle()
+    tag_world.says(Move(BERT, WHOLE, ANNA, 1))
+    await tag_world.settle()
+    assert await tag_world.held() == {ANNA: {"buyer": (True, "")}}
+    gone = [pb.TagRemoved.FromString(event.payload) for event in await tag_world.events() if event.type == REMOVED]
+    assert [(one.reason, one.became) for one in gone] == [(pb.REMOVAL_REASON_MERGED, ANNA)]
+
+    tag_world.says(Move(BERT, WHOLE, BERT, 2))
+    await tag_world.settle()
+    assert await tag_world.held() == {BERT: {"buyer": (True, "")}}
+    ids = [event.id for event in await tag_world.events()]
+    assert len(ids) == len(set(ids))
+
+
+async def test_nobody_is_answered_while_a_part_of_them_is_to_be_folded_anew(tag_world: TagWorld) -> None:
+    tag_world.now = START
+    await tag_world.publish(BUYER)
+    tag_world.collect(ANNA, "bought", START, "kiosk")
+    await tag_world.settle()
+    tag_world.says(CutMade(ANNA, BySession(), 1), Move(ANNA, in_session("kiosk"), BERT, 2))
+    await tag_world.learn()
+    while await tag_world.answer():
+        tag_world.now += 1
+        if tag_world.now > START + 3:
+            break
+    assert await tag_world.held() == {ANNA: {"buyer": (True, "")}}
+    await tag_world.settle()
+    assert await tag_world.held() == {BERT: {"buyer": (True, "")}}
+
+
+async def test_what_somebody_set_by_hand_ends_with_its_time_and_follows_through_a_merge(tag_world: TagWorld) -> None:
+    tag_world.now = START
+    await tag_world.publish(document("vip", "", source="set_by_hand"))
+    await tag_world.settle()
+    await tag_world.say(BERT, "vip", True, START, START + DAY)
+    tag_world.says(Move(BERT, WHOLE, ANNA, 1))
+    await tag_world.settle()
+    assert await tag_world.held() == {ANNA: {"vip": (True, "")}}
+    tag_world.now = START + DAY
+    await tag_world.settle()
+    assert await tag_world.held() == {}
+    assert {event.type for event in await tag_world.events()} <= {ASSIGNED, REMOVED}
