@@ -24,7 +24,7 @@ from services.tagging.store.holdings import HoldingRows
 REACH_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.01
 
-_WAITS: Final = "SELECT FROM due WHERE tenant = $1 AND person = $2 AND at <= $3"
+_WAITS: Final = "SELECT EXISTS (SELECT FROM due WHERE tenant = $1 AND person = $2 AND at <= $3)"
 
 Reach = Callable[[int, int], Awaitable[None]]
 """Waits until a position of the interactions has been folded here, and who is who behind it."""
@@ -76,7 +76,7 @@ class People:
         async with asyncio.timeout(REACH_SECONDS):
             await self.reach(partition, position)
             person = await self.person(tenant, name)
-            while await self.pool.fetchrow(_WAITS, tenant, person.id, AT_ONCE):  # noqa: ASYNC110  any replica answers
+            while await self.pool.fetchval(_WAITS, tenant, person.id, AT_ONCE):  # noqa: ASYNC110  any replica answers
                 await asyncio.sleep(POLL_SECONDS)
 
 

@@ -106,12 +106,13 @@ def test_what_the_service_refuses_is_one_line(portrait: Portrait, arguments: tup
 def test_status_says_what_runs_and_how_far_it_is(portrait: Portrait, anna: str) -> None:
     said = portrait("status", "-o", "json").document
     assert said["well"]
-    assert [part["name"] for part in said["parts"]] == ["postgres", "nats", "profile", "identity"]
-    profile, identity = said["services"]
+    assert [part["name"] for part in said["parts"]] == ["postgres", "nats", "profile", "identity", "tagging"]
+    profile, identity, tagging = said["services"]
     assert sum(profile["heads"].values()) >= 3
-    assert all(service["relay_lag_events"] is not None for service in (profile, identity))
+    assert all(service["relay_lag_events"] is not None for service in (profile, identity, tagging))
     assert [one["name"] for one in profile["projections"]] == ["portraits", "identity_map"]
     assert [one["name"] for one in identity["projections"]] == ["identities"]
+    assert [one["name"] for one in tagging["projections"]] == ["features", "identity_map"]
     text = portrait("status").out
     for word in ("Processes", "Logs", "Projections", "interactions", "● serving"):
         assert word in text

@@ -11,7 +11,7 @@ from tests.support.profile import SMALL, Client
 @pytest.fixture(scope="session")
 async def people_stack() -> AsyncIterator[Stack]:
     """Profile and identity, with everything that they need."""
-    async with Stack(postgres_settings=SMALL) as running:
+    async with Stack(services=("profile", "identity"), postgres_settings=SMALL) as running:
         yield running
 
 

@@ -1,0 +1,136 @@
+"""From what producers send to the tags that people have, with the real services."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import pytest
+from portrait.identity.v1 import person_pb2
+from portrait.log.v1 import log_service_pb2 as log_pb
+from portrait.log.v1 import log_service_pb2_grpc as log_rpc
+from portrait.profile.v1 import collector_service_pb2 as collector_pb
+from portrait.profile.v1 import interaction_pb2
+from portrait.tagging.v1 import tags_service_pb2 as pb
+from portrait.tagging.v1 import tags_service_pb2_grpc as rpc
+from portrait.tagging.v1.tag_pb2 import DEFINITION_STATE_LIVE
+
+from libs.devstack.stack import Stack
+from libs.rpc.client import metadata_for
+from libs.rpc.credentials import PLATFORM
+from services.tagging.codec.values import value_of
+from tests.support.profile import Client, Speaking, fresh, tracked
+from tests.support.tagging import document
+
+WITHIN = 20.0
+
+
+@pytest.fixture
+def tags(tags_channel: grpc.aio.Channel) -> Any:
+    """The tenant `demo` of the tagging service."""
+    return Speaking(rpc.TagsStub(tags_channel), "demo")
+
+
+def reference(user: str, type_: str = "user_id") -> person_pb2.PersonReference:
+    return person_pb2.PersonReference(identifier=interaction_pb2.Identifier(type=type_, value=user))
+
+
+async def had(tags: Any, user: str, **at: Any) -> dict[str, Any]:
+    answer = await tags.GetPersonTags(
+        pb.GetPersonTagsRequest(person=reference(user), **at), wait_for_ready=True, timeout=WITHIN
+    )
+    return {one.tag: value_of(one.value) for one in answer.tags}
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(WITHIN):
+        while not await holds():  # noqa: ASYNC110  another process does it
+            await asyncio.sleep(0.02)
+
+
+async def published(tags: Any, key: str, event: str, times: int = 1) -> None:
+    """Let a tag be live that counts an event."""
+    text = document(key, f"{{did: {{event: {event}, times: {{at_least: {times}}}}}}}")
+    await tags.PublishTag(pb.PublishTagRequest(document=text))
+
+    async def is_live() -> bool:
+        answer = await tags.GetTag(pb.GetTagRequest(tag=key))
+        return bool(answer.definition.state == DEFINITION_STATE_LIVE)
+
+    await until(is_live)
+
+
+async def test_a_tag_is_there_when_the_event_is_that_earns_it(shopping: Client, tags: Any) -> None:
+    user = fresh("user")
+    await published(tags, "came_twice", "came", 2)
+    await shopping.recorded(tracked(user, "Came"))
+    (position,) = await shopping.recorded(tracked(user, "Came"))
+    assert await had(tags, user, at_least=position) == {"came_twice": True}
+
+
+async def test_a_definition_published_later_is_answered_by_what_happened_before(shopping: Client, tags: Any) -> None:
+    users = [fresh("user") for _ in range(20)]
+    await shopping.recorded(*(tracked(user, "went") for user in users))
+    await published(tags, "went", "went")
+
+    async def all_have_it() -> bool:
+        return all([await had(tags, user) == {"went": True} for user in users])
+
+    await until(all_have_it)
+
+
+async def test_what_is_taken_back_takes_the_tag_back(shopping: Client, tags: Any) -> None:
+    user, sent = fresh("user"), tracked(fresh("x"), "complained")
+    sent["identifiers"] = {"user_id": user}
+    await published(tags, "unhappy", "complained")
+    (position,) = await shopping.recorded(sent)
+    assert await had(tags, user, at_least=position) == {"unhappy": True}
+    await shopping.collector.Retract(collector_pb.RetractRequest(message_id=sent["message_id"]))
+
+    async def lost_it() -> bool:
+        return await had(tags, user) == {}
+
+    await until(lost_it)
+
+
+async def test_whoever_turns_out_to_be_one_has_the_tags_of_both_together(shopping: Client, tags: Any) -> None:
+    user, device = fresh("user"), fresh("device")
+    await published(tags, "danced_twice", "danced", 2)
+    await shopping.recorded(tracked(user, "danced"))
+    await shopping.recorded(tracked(user, "danced", identifiers={"anonymous_id": device}))
+    assert await had(tags, user) == {}
+    await shopping.recorded(tracked(user, "met", identifiers={"user_id": user, "anonymous_id": device}))
+
+    async def has_it() -> bool:
+        return await had(tags, user) == {"danced_twice": True}
+
+    await until(has_it)
+
+
+async def test_a_killed_service_tells_everything_once(shopping: Client, tags: Any, tags_stack: Stack) -> None:
+    await published(tags, "sang", "sang")
+    users = [fresh("user") for _ in range(150)]
+    service = tags_stack.services["tagging"]
+    for number, user in enumerate(users):
+        (position,) = await shopping.recorded(tracked(user, "sang"))
+        if number in (50, 100):
+            assert service.pid is not None
+            os.kill(service.pid, signal.SIGKILL)
+            await asyncio.sleep(0.2)
+    assert await had(tags, users[-1], at_least=position) == {"sang": True}
+
+    async def all_have_it() -> bool:
+        return all([await had(tags, user) == {"sang": True} for user in users])
+
+    await until(all_have_it)
+
+
+async def test_the_heads_tell_what_time_it_is_for_a_tenant(shopping: Client) -> None:
+    stub = log_rpc.LogStub(shopping.channel)
+    own = await stub.GetHeads(log_pb.GetHeadsRequest(), metadata=metadata_for("demo"))
+    assert [one.tenant for one in own.clocks] == ["demo"]
+    # Nothing has happened to the tenant whose clock goes by what happens, so nobody knows what time it is there.
+    everybody = await stub.GetHeads(log_pb.GetHeadsRequest(), metadata=metadata_for(PLATFORM))
+    assert {one.tenant for one in everybody.clocks} == {"demo", "other"}
