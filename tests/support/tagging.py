@@ -163,7 +163,7 @@ class TagWorld:
         letters = PostgresDeadLetters(self.pool, name, log, SystemClock())
         return Folding(name, log, checkpoints, letters, handler, OwnLog(self.log))
 
-    def _fold_of(self, layer: int) -> FeatureFold:
+    def _fold_of(self, layer: int) -> FeatureFold | None:
         return self.live if layer == BASE else self.backfill.fold_of(layer)
 
     # What others say.
