@@ -5,6 +5,7 @@ A file holds one definition or several (`---` between them); docs/guides/write-a
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 from uuid import uuid4
@@ -85,7 +86,7 @@ async def preview(calling: Calling, paths: Paths, *, look_at: LookAt = 500) -> N
     """What definitions would change, for whom; nothing changes."""
     for where, document in documents_in(paths):
         planned = await _plan(calling, where, document, look_at)
-        calling.show(planned.plan, lambda planned=planned: labels.plan(planned.where, planned.definition, planned.plan))
+        calling.show(planned.plan, partial(labels.plan, planned.where, planned.definition, planned.plan))
 
 
 @COMMANDS.command("list", "portrait tag list --category interest")

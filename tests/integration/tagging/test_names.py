@@ -32,7 +32,7 @@ class Keeper(rpc.SchemasServicer):
 
 @pytest.fixture
 async def keeper() -> AsyncIterator[tuple[Keeper, str]]:
-    server, one = grpc.aio.server(), Keeper()
+    server, one = grpc.aio.server(), Keeper()  # type: ignore[abstract]  # nothing else is asked
     rpc.add_SchemasServicer_to_server(one, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

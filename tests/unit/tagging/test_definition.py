@@ -103,7 +103,7 @@ def test_what_is_measured_within_hours_would_change_at_any_moment() -> None:
 def test_a_ranking_names_what_it_ranks() -> None:
     assert "per" in str(refused(value="text", source="ranking"))
     per = {"did": {"event": "product_viewed", "per": "category", "within": "30d"}}
-    assert read(value="text", source="ranking", when=per)
+    assert read(value="text", source="ranking", when=per).rungs
 
 
 def test_a_conclusion_says_how_sure_it_is_and_nothing_else_does() -> None:

@@ -15,7 +15,7 @@ SHANGHAI = Calendar("Asia/Shanghai")
 YES, NO = Answer(holds=True, changes_at=NOW + 50), Answer(holds=False, changes_at=NOW + 70)
 
 
-def has(definition: TagDefinition, by_hand: ByHand | None = None, **answers: Answer) -> Verdict:
+def has(definition: TagDefinition, by_hand: ByHand | None = None, /, **answers: Answer) -> Verdict:
     def answer(name: str) -> Answer:
         return answers.get(name.partition("/")[2].replace("/", "_"), NO)
 
