@@ -1,11 +1,16 @@
 """Random histories, moves, cuts, retractions, clocks, publications and kills, on real tables."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
 import pytest
 
+from libs.eventlog.checkpoint import Fenced
+from libs.eventlog.verdict import Park, verdict_on
 from libs.people.identity_events import CutMade, Move
 from libs.people.spans import WHOLE, AtTimes, BySession, in_session, own_id, since
 from libs.runtime.clock import SECOND, Micros
@@ -163,6 +168,44 @@ async def test_what_people_hold_is_what_all_that_happened_says(tag_world: TagWor
     held = await tag_world.held()
     assert held == await tag_world.expected()
     assert held == await tag_world.told()
+
+
+@pytest.mark.parametrize("seed", range(1000, 1004))
+async def test_replicas_that_do_everything_at_once_come_to_the_same(tag_world: TagWorld, seed: int) -> None:
+    history = History(tag_world, seed)
+    replicas = [replace(tag_world) for _ in "ab"]
+    pending = [
+        asyncio.create_task(again_and_again(work))
+        for one in replicas
+        for work in (one.fold, one.learn, one.refolding.turn, one.answer, one.fill)
+    ]
+    for _ in range(250):
+        await history.go_on()
+        if history.chance.random() < 0.1:
+            history.catch_up()
+        for one in replicas:
+            one.now = tag_world.now
+        await asyncio.sleep(0.002)
+    for task in pending:
+        task.cancel()
+    ended = await asyncio.gather(*pending, return_exceptions=True)
+    assert [one for one in ended if not isinstance(one, asyncio.CancelledError)] == []
+    history.catch_up()
+    await tag_world.settle()
+    held = await tag_world.held()
+    assert held == await tag_world.expected()
+    assert held == await tag_world.told()
+
+
+async def again_and_again(work: Callable[[], Awaitable[Any]]) -> None:
+    """As the loops of a service do: who was overtaken, or waited for another in a circle, looks again."""
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            if not isinstance(error, Fenced | Behind) and isinstance(verdict_on(error), Park):
+                raise
+        await asyncio.sleep(0.001)
 
 
 async def quietly(work: Any) -> None:
