@@ -1,0 +1,1 @@
+"""Questions about people, answered by Portrait's conditions and, independently, by SQL."""
