@@ -86,7 +86,7 @@ ALONE := $(if $(shell command -v flock),flock Makefile)
 .venv/.locked: requirements.lock
 	@$(ALONE) sh -c '$(FIND_PYTHON); $(RUN) -c "" 2>/dev/null || { echo "making .venv with $$python"; $$python -m venv --clear .venv; }'
 	@echo "installing what requirements.lock pins (a few minutes, once)"
-	@$(ALONE) $(PIP) install --root-user-action=ignore --require-hashes -r requirements.lock
+	@$(ALONE) $(PIP) install --root-user-action=ignore --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
 .venv-quality/.locked: tests/quality/requirements.lock

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -39,7 +40,7 @@ class People:
     def of(paper: Paper, documents: Sequence[bytes]) -> "People":
         """Those that interactions tell of."""
         events = [read(document, paper.person) for document in documents]
-        assert all(one[1].occurred_at <= other[1].occurred_at for one, other in zip(events, events[1:], strict=False))
+        assert all(one.occurred_at <= other.occurred_at for (_, one), (_, other) in pairwise(events)), "out of order"
         return People(events)
 
 

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import yaml
 
 from libs.conditions.event import Event
 from libs.conditions.reading import read_document
 from libs.conditions.tree import Condition
+from libs.runtime.strict_yaml import read_yaml
 
 EXAMPLES: Final = Path(__file__).parents[1]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Question(msgspec.Struct, frozen=True):
-    """One question: `asks` in words, `when` as a condition, `sql` as rows of person, and value and key if it has them."""
+    """One question: `asks` in words, `when` as a condition, `sql` as rows of person, value and key."""
 
     key: str
     asks: str
@@ -42,7 +42,7 @@ class Paper(msgspec.Struct, frozen=True):
     @staticmethod
     def load(scenario: str) -> "Paper":
         """The questions in `examples/<scenario>/questions.yaml`."""
-        said = yaml.safe_load((EXAMPLES / scenario / "questions.yaml").read_text(encoding="utf-8"))
+        said = read_yaml((EXAMPLES / scenario / "questions.yaml").read_text(encoding="utf-8"))
         asked = tuple(
             Question(one["key"], one["asks"], read_document(one["when"], one["key"]), one["sql"])
             for one in said["questions"]

@@ -8,7 +8,7 @@ import pytest
 from examples.questions.answers import Answers, People, by_history, by_plan, by_sql, narrowed
 from examples.questions.paper import Paper
 
-SOME_PEOPLE = {"grocery": 150, "shop": 300}
+SOME_PEOPLE = {"grocery": 100, "shop": 300}
 ASKED = [
     pytest.param(scenario, moment.isoformat(), one.key, id=f"{scenario}-{moment:%Y-%m-%d}-{one.key}")
     for scenario in SOME_PEOPLE

@@ -26,7 +26,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_portrait_ships_with_tenants_to_play_with() -> None:
     tenants = Tenants.demo()
-    assert {tenant.id for tenant in tenants} == {"demo", "grocery", "other"}
+    assert {tenant.id for tenant in tenants} == {"demo", "grocery", "shop", "clinic", "other"}
     assert (tenants.get("demo").zone, tenants.get("demo").currency) == ("Asia/Shanghai", "CNY")
     assert tenants.get("grocery").clock == "event"
     assert tenants.get("grocery").clock_ceiling == datetime(2018, 2, 1, tzinfo=UTC).timestamp() * 1_000_000

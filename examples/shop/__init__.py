@@ -1,0 +1,1 @@
+"""An electronics shop's clickstream, with faults of known date."""
