@@ -1,0 +1,1 @@
+"""What the scenarios' tags are read and tried with, without a service."""

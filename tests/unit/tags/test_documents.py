@@ -1,0 +1,64 @@
+"""Every tag that the examples bring is well formed and has tests of its own, which it passes."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from examples.tags.documents import definitions, documents
+from libs.conditions.features import Features
+from libs.conditions.plan import Plan
+from libs.conditions.references import evaluation_order
+from libs.runtime.tenants import Tenants
+from services.tagging.domain.definition import read_definition
+from services.tagging.domain.trial import run_examples
+
+SCENARIOS = ["shop", "grocery", "clinic"]
+DOCUMENTS = [
+    pytest.param(scenario, document, id=f"{scenario}-{document.stem}")
+    for scenario in SCENARIOS
+    for document in documents(scenario)
+]
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+@pytest.mark.parametrize(("scenario", "document"), DOCUMENTS)
+def test_a_tag_does_what_its_own_tests_expect(scenario: str, document: Path) -> None:
+    definition = read_definition(document.read_text(encoding="utf-8"), 1)
+    run_examples(definition, Tenants.demo().get(scenario).zone)
+
+
+@pytest.mark.parametrize(("scenario", "document"), DOCUMENTS)
+def test_a_tag_is_tried_on_those_who_have_it_and_on_those_who_do_not(scenario: str, document: Path) -> None:
+    definition = read_definition(document.read_text(encoding="utf-8"), 1)
+    if definition.rungs:
+        expected = [example.expected for example in definition.examples]
+        assert None in expected
+        assert {rung.value for rung in definition.rungs} - {None} <= set(expected)
+
+
+@pytest.mark.parametrize(("scenario", "document"), DOCUMENTS)
+def test_a_tag_says_what_it_is_called_in_both_languages_and_stands_in_the_file_of_its_name(
+    scenario: str, document: Path
+) -> None:
+    definition = read_definition(document.read_text(encoding="utf-8"), 1)
+    assert document.stem == definition.key
+    assert definition.titles.keys() == {"en", "zh"}
+    assert CHINESE.search(definition.titles["zh"])
+    assert not CHINESE.search(definition.titles["en"])
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_tags_of_a_scenario_can_all_be_published_together(scenario: str) -> None:
+    tags = definitions(scenario)
+    assert evaluation_order({f"tag:{key}": tag.everything() for key, tag in tags.items()})
+    conditions = {name: one for tag in tags.values() for name, one in tag.conditions().items()}
+    assert Plan(conditions, Tenants.demo().get(scenario).zone).combine([Features()]) is not None
+
+
+def test_the_intents_of_all_categories_climb_the_same_ladder() -> None:
+    def general(category: str) -> str:
+        text = next(one for one in documents("shop") if one.stem == f"intent_{category}").read_text(encoding="utf-8")
+        return re.sub(r"^title:.*$", "", text.replace(category, "…"), flags=re.MULTILINE)
+
+    assert len({general(category) for category in ("laptops", "phones", "cameras", "headphones")}) == 1
