@@ -43,7 +43,7 @@ def _compare(shown: Console, paper: Paper, ways: dict[str, Answered]) -> bool:
         asked = [(moment.isoformat(), one.key) for moment in paper.moments]
         same = all(narrowed(way.answers, truth)[each] == truth[each] for way in ways.values() for each in asked)
         agreed &= same
-        table.add_row(one.asks, *(str(len(truth[each])) for each in asked), "yes" if same else "NO")
+        table.add_row(one.key, *(str(len(truth[each])) for each in asked), "yes" if same else "NO")
     shown.print(table)
     return agreed
 

@@ -13,7 +13,7 @@ from examples.shop.clicks import MARKERS, clicks
 from examples.shop.conversion import TENANT, ZONE, count, interactions
 from libs.runtime.tenants import Tenants
 from services.profile.domain.incoming import Accepted, Intake
-from services.profile.domain.schemas import Schemas
+from services.profile.domain.schema_history import SchemaHistory
 
 SHOP = Tenants.demo().get(TENANT)
 
@@ -78,7 +78,7 @@ def test_the_first_users_are_the_same_as_in_the_whole() -> None:
 
 
 def test_the_shop_accepts_all_of_it() -> None:
-    intake = Intake(Schemas(), ZoneInfo(SHOP.zone), SHOP.clock_ceiling, fresh_id=lambda: bytes(16))
+    intake = Intake(SchemaHistory().current, ZoneInfo(SHOP.zone), SHOP.clock_ceiling, fresh_id=lambda: bytes(16))
     for document in interactions(60):
         accepted = intake.read(document, 0)
         assert isinstance(accepted, Accepted), (accepted, document)
