@@ -10,7 +10,8 @@ from typing import Any
 
 import duckdb
 
-from examples.questions.paper import Paper, micros, read
+from examples.questions.paper import Paper
+from examples.tags.interactions import micros, read
 from libs.conditions import batch
 from libs.conditions.calendar import Zones
 from libs.conditions.event import Event

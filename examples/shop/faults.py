@@ -8,10 +8,10 @@ from datetime import date, datetime, timedelta
 from itertools import accumulate
 from typing import Final
 
-from examples.questions.paper import read
 from examples.shop.clicks import CHECKOUT_BUG, PAYMENT_ERROR, clicks
 from examples.shop.conversion import ZONE, interactions
 from examples.tags.documents import definitions
+from examples.tags.interactions import read
 from examples.tags.replay import Change, replay
 
 FAULTS: Final = {"checkout_loop": CHECKOUT_BUG, "payment_failed_silently": PAYMENT_ERROR}
