@@ -1,0 +1,1 @@
+"""A medical-aesthetics chain, generated."""
