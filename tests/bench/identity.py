@@ -30,7 +30,7 @@ from services.identity.domain.resolution import Resolution, resolve
 from services.identity.domain.standing import Case
 from services.identity.migrations import SCRIPTS
 from services.identity.rulebook import Rulebook
-from services.identity.transactions import Transactions
+from libs.eventlog.transactions import Transactions
 from tests.bench import components
 from tests.bench.crowd import evidence_of
 from tests.bench.known import acquaint, values
