@@ -17,6 +17,7 @@ from libs.eventlog.event import Envelope, uuid7
 from libs.eventlog.migrations import migrate
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.ranges import Ranges
+from libs.eventlog.transactions import Transactions
 from libs.people.identifiers import DEFAULT_RULES
 from libs.people.identity_events import LOG as IDENTITY
 from libs.people.keys import Keyring
@@ -30,7 +31,6 @@ from services.identity.domain.resolution import Resolution, resolve
 from services.identity.domain.standing import Case
 from services.identity.migrations import SCRIPTS
 from services.identity.rulebook import Rulebook
-from libs.eventlog.transactions import Transactions
 from tests.bench import components
 from tests.bench.crowd import evidence_of
 from tests.bench.known import acquaint, values
