@@ -1,7 +1,7 @@
 """Many definitions compiled into one plan: what to keep, what an event touches, what holds."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import Any, Final
@@ -14,9 +14,10 @@ from libs.conditions.features import Features
 from libs.conditions.numbers import SCALE
 from libs.conditions.references import leaves, references
 from libs.conditions.routes import Junction, junctions
-from libs.conditions.said_traits import say, survivor, united
+from libs.conditions.said_traits import say, united
 from libs.conditions.seen import Reader, Seen
 from libs.conditions.standing import Answer, Standing, Value
+from libs.conditions.survivors import Survivors
 from libs.conditions.tree import Condition, Did, Sequence
 from libs.runtime.clock import Micros
 
@@ -50,6 +51,7 @@ class Plan:
         self.features: Final = frozenset(self._unite)
         kept = self.features if only is None else only
         self._traits = {name: (trait_key(name), keys) for name, keys in by_trait.items() if trait_key(name) in kept}
+        self._trait_keys = {name: key for name, (key, _) in self._traits.items()}
         self._junctions: dict[str, Junction] = junctions(
             {feature: keys for feature, keys in by_feature.items() if feature.key in kept}, self._calendar
         )
@@ -96,33 +98,35 @@ class Plan:
                         mine[key] = unite(mine[key], state) if key in mine else state
         return Features({number: section for number, section in combined.items() if section})
 
-    def traits(self, features: Features, ranks: Mapping[str, int]) -> dict[str, Any]:
-        """The surviving traits that definitions read: verified first, then the source of the higher rank, then new."""
-        found = {}
-        for name, (key, _) in self._traits.items():
-            section = features.section(_TRAITS_SECTION)
-            registers = None if section is None else section.get(key)
-            value = None if registers is None else survivor(registers, ranks)
-            if value is not None:
-                found[name] = value
-        return found
+    def traits(self, features: Features, ranks: Mapping[str, int]) -> Mapping[str, Any]:
+        """The surviving traits that definitions read: verified first, then the source of the higher rank, then new.
+
+        They are those of the features when they are looked at, so let nothing be folded in between.
+        """
+        return Survivors(features, _TRAITS_SECTION, self._trait_keys, ranks)
 
     def answer(self, key: str, features: Features, standing: Standing, now: Micros) -> Answer:
         """What a definition answers of a person at a moment, and until when time alone can't change it."""
-        return self.answers((key,), features, standing, now)[key]
+        return self.asking(features, standing, now)(key)
 
     def answers(self, keys: Iterable[str], features: Features, standing: Standing, now: Micros) -> dict[str, Answer]:
         """What several definitions answer of a person at a moment, in the order given; cheaper than one by one."""
-        seen = Seen(features, standing, now, self._calendar.day(now))
-        found = {}
-        for key in keys:
-            result = (self._readers.get(key) or self._compiled(key))(seen)
+        answer = self.asking(features, standing, now)
+        return {key: answer(key) for key in keys}
+
+    def asking(self, features: Features, standing: Standing, now: Micros) -> Callable[[str], Answer]:
+        """What answers definitions of one person at one moment, whichever is asked for; the standing may grow."""
+        seen, readers = Seen(features, standing, now, self._calendar.day(now)), self._readers
+
+        def answer(key: str) -> Answer:
+            result = (readers.get(key) or self._compiled(key))(seen)
             changes_at, measured = result.changes_at, result.measured
             if changes_at is not None and changes_at <= now:
                 changes_at = now + 1
             value = result.value if measured is None else _shown(*measured)
-            found[key] = Answer(result.holds, changes_at, value, result.key)
-        return found
+            return Answer(result.holds, changes_at, value, result.key)
+
+        return answer
 
     def _compiled(self, key: str) -> Reader:
         reader = self._readers[key] = reader_of(self._definitions[key], self.zones)

@@ -1,8 +1,10 @@
 """What somebody has of each tag at a moment, and what of that is news."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
+from libs.conditions.comparisons import Scalar
 from libs.conditions.features import Features
 from libs.conditions.standing import Answer
 from libs.runtime.clock import Micros
@@ -37,17 +39,14 @@ class Answering(NamedTuple):
         holding, changes = before.copy(), list[Change]()
         holding.revision += 1
         values = {tag: held.value for tag, held in holding.tags.items()}
-        standing = self.compiled.standing(known.features or Features(), values, known.ranks)
-        asked = self._asked(due, before)
-
-        def answer(name: str) -> Answer:
-            if known.features is None:
-                return _NO
-            return self.compiled.plan.answer(name, known.features, standing, self.now)
-
-        for tag in self.compiled.order:
-            if tag not in asked:
+        answer = self._answers(known, values)
+        waiting = self._asked(due, before)  # a heap, so sorted
+        answered = -1
+        while waiting:
+            place = heappop(waiting)
+            if place == answered:
                 continue
+            answered, tag = place, self.compiled.order[place]
             definition = self.compiled.definitions[tag]
             found = verdict(definition, answer, known.said.get(tag), self.now, self.compiled.plan.zones.tenant)
             _note(holding, tag, found)
@@ -57,7 +56,8 @@ class Answering(NamedTuple):
                     values.pop(tag, None)
                 else:
                     values[tag] = found.value
-                asked |= self.compiled.readers(f"tag:{tag}")
+                for reader in self.compiled.readers(f"tag:{tag}"):
+                    heappush(waiting, self.compiled.place[reader])
             elif (held := holding.tags.get(tag)) is not None:
                 holding.tags[tag] = _renewed(held, found, definition.version)
         changes += self._retired(due, holding)
@@ -78,18 +78,26 @@ class Answering(NamedTuple):
 
     def _retired(self, due: Due, holding: Holding) -> list[Change]:
         """What is to be told of tags that are no more."""
-        for tag in holding.changes.keys() - self.compiled.definitions.keys():
+        known = self.compiled.definitions  # that all are known is the rule, so no set of them all is made
+        for tag in [tag for tag in holding.changes if tag not in known]:
             del holding.changes[tag]
         gone = Verdict(None, against="retired")
-        tags = sorted(holding.tags.keys() - self.compiled.definitions.keys())
+        tags = sorted(tag for tag in holding.tags if tag not in known)
         return [self._change(due, holding, tag, gone, holding.tags[tag].version) for tag in tags]
 
-    def _asked(self, due: Due, before: Holding) -> set[str]:
-        """The tags to answer: those that something happened to, and those whose time has come."""
+    def _answers(self, known: Known, values: Mapping[str, Scalar]) -> Callable[[str], Answer]:
+        if known.features is None:
+            return lambda _: _NO
+        standing = self.compiled.standing(known.features, values, known.ranks)
+        return self.compiled.plan.asking(known.features, standing, self.now)
+
+    def _asked(self, due: Due, before: Holding) -> list[int]:
+        """The places of the tags to answer: those that something happened to, and those whose time has come."""
+        place = self.compiled.place
         if due.affected is None:
-            return set(self.compiled.definitions)
-        come = {tag for tag, at in before.changes.items() if at <= self.now}
-        return {*due.affected, *come}
+            return list(range(len(place)))
+        come = [tag for tag, at in before.changes.items() if at <= self.now]
+        return sorted({place[tag] for tag in (*due.affected, *come) if tag in place})
 
     def _change(self, due: Due, holding: Holding, tag: str, found: Verdict, version: int) -> Change:
         """Let a holding say what was found, and tell of it."""

@@ -10,7 +10,7 @@ from libs.conditions.calendar import Calendar
 from libs.conditions.comparisons import Scalar
 from libs.conditions.event import key_of
 from libs.conditions.standing import Answer
-from libs.conditions.tree import Amount, Condition, Did, Moment
+from libs.conditions.tree import Amount, Did, Moment
 from libs.conditions.windows import Days, Hours
 from libs.runtime.clock import SECOND, Micros
 from services.tagging.domain.by_hand import ByHand
@@ -60,7 +60,7 @@ def verdict(
         found = answer(rung_name(definition.key, index))
         changes_at = earliest(changes_at, found.changes_at)
         value = _value(definition, rung, found) if found.holds else None
-        if found.holds and _drifts(rung.condition):
+        if found.holds and _drifts(rung):
             changes_at = earliest(changes_at, calendar.start_of(calendar.day(now) + 1))
         if value is not None:
             origin: Origin = "inferred" if definition.source == "inferred" else "rule"
@@ -110,9 +110,16 @@ def _value(definition: TagDefinition, rung: Rung, found: Answer) -> Scalar | Non
     return None if definition.options and text not in definition.options else text
 
 
-def _drifts(condition: Condition) -> bool:
-    """Whether what it measures, or of what, may be another after midnight although it holds all the same."""
-    return isinstance(condition, Did) and isinstance(condition.test, Amount) and isinstance(condition.test.window, Days)
+def _drifts(rung: Rung) -> bool:
+    """Whether the value, or what it is about, may be another after midnight although the condition holds all the same.
+
+    Whoever is due for nothing costs as much as whoever is not, and at midnight all of them come at once.
+    """
+    condition = rung.condition
+    if not isinstance(condition, Did) or not isinstance(condition.test, Amount):
+        return False
+    measured = rung.value is None or condition.test.per is not None
+    return measured and isinstance(condition.test.window, Days)
 
 
 def _of(rung: Rung, found: Answer) -> str:
