@@ -6,7 +6,7 @@ from typing import Final
 
 import uvloop
 
-from tests.bench import append, archive, identity, machine, people, rebuild, service, tag_eval
+from tests.bench import append, archive, due, identity, machine, people, rebuild, service, tag_eval, tags
 from tests.bench.shop import Shop, open_shop
 
 ALONE: Final[Mapping[str, Callable[[], Awaitable[None]]]] = {
@@ -16,6 +16,7 @@ ALONE: Final[Mapping[str, Callable[[], Awaitable[None]]]] = {
     "identity_replay": identity.replay,
     "unmerge": identity.unmerge,
     "tag_eval": tag_eval.run,
+    "due": due.run,
 }
 IN_SHOP: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
     "freshness": service.freshness,
@@ -28,6 +29,11 @@ WHO_IS_WHO: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
     "collect_to_people": people.collect_to_people,
 }
 """In a shop with an identity service, which costs the others."""
+TAGS: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
+    "tag_freshness": tags.tag_freshness,
+    "collect_to_tags": tags.collect_to_tags,
+}
+"""In a shop with a tagging service beside that."""
 
 
 async def bench(names: Sequence[str]) -> None:
@@ -36,17 +42,17 @@ async def bench(names: Sequence[str]) -> None:
     for name in names:
         if name in ALONE:
             await ALONE[name]()
-    for benches in (IN_SHOP, WHO_IS_WHO):
+    for benches in (IN_SHOP, WHO_IS_WHO, TAGS):
         wanted = [name for name in names if name in benches]
         if wanted:
-            async with open_shop(who_is_who=benches is WHO_IS_WHO) as shop:
+            async with open_shop(who_is_who=benches is WHO_IS_WHO, tags=benches is TAGS) as shop:
                 for name in wanted:
                     await benches[name](shop)
 
 
 def main(names: Sequence[str]) -> int:
     """The exit status: 0 whether or not targets are met, 2 for a name that is none."""
-    known = [*ALONE, *IN_SHOP, *WHO_IS_WHO]
+    known = [*ALONE, *IN_SHOP, *WHO_IS_WHO, *TAGS]
     for name in names:
         if name not in known:
             sys.stderr.write(f"no benchmark {name!r}; there are {', '.join(known)}\n")

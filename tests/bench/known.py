@@ -21,7 +21,7 @@ TYPES: Final = ("member_no", "phone", "device_id")
 
 Rows = list[tuple[Any, ...]]
 
-_READ: Final = """
+READ: Final = """
     INSERT INTO checkpoints (consumer, log, partition, position)
     SELECT $1, $2, * FROM unnest($3::smallint[], $4::bigint[])
     ON CONFLICT (consumer, log, partition) DO UPDATE SET position = excluded.position"""
@@ -46,12 +46,12 @@ async def acquaint(identity: str, people: int, profile: str | None = None) -> No
             for table, rows in tables.items():
                 await connection.copy_records_to_table(table, records=rows)
             if profile is not None:
-                await _map(profile, tables["people"])
+                await _map(profile, map_rows(keyring, range(start, min(people, start + AT_ONCE))))
         await connection.execute("VACUUM ANALYZE", timeout=600)
         if profile is not None:
             async with open_pool(profile, size=1) as theirs:
                 heads = await theirs.fetch("SELECT partition, position FROM log_heads")
-            await connection.execute(_READ, CONSUMER, INTERACTIONS, *map(list, zip(*heads, strict=True)))
+            await connection.execute(READ, CONSUMER, INTERACTIONS, *map(list, zip(*heads, strict=True)))
 
 
 def _tables(keyring: Keyring, people: Iterable[int], at: Micros) -> dict[str, Rows]:
@@ -70,7 +70,15 @@ def _tables(keyring: Keyring, people: Iterable[int], at: Micros) -> dict[str, Ro
     return {"identifiers": identifiers, "pairs": pairs, "people": moved}
 
 
-async def _map(profile: str, moved: Rows) -> None:
+def map_rows(keyring: Keyring, people: Iterable[int]) -> Rows:
+    """What the map of whoever follows identity says of people: all that they have belongs to their member number."""
+    rows: Rows = []
+    for person in people:
+        anchor, *others = [keyring.key("person", type_, value) for type_, value in values(person).items()]
+        rows += [(TENANT, key, key, b"", anchor, 1) for key in others]
+    return rows
+
+
+async def _map(profile: str, rows: Rows) -> None:
     async with open_pool(profile, size=1) as pool, pool.acquire() as connection:
-        rows = [(tenant, key, key, b"", person, version) for tenant, key, person, _, _, version in moved]
         await connection.copy_records_to_table("identity_map", records=rows)

@@ -41,9 +41,9 @@ async def collect_to_people(shop: Shop, seconds: float = 60.0) -> None:
     bench = "collect_to_people"
     work(bench, seed=SEED, people=shop.people, newcomers=NEWCOMERS, batch=BATCH, in_flight=IN_FLIGHT, seconds=seconds)
     requests = Requests(shop.people, BATCH, NEWCOMERS)
-    async with _path(shop) as path:
-        await collect(shop, requests, WARMING_SECONDS, path.walked)
-        whole = await collect(shop, requests, seconds, path.walked)
+    async with path(shop) as way:
+        await collect(shop, requests, WARMING_SECONDS, way.walked)
+        whole = await collect(shop, requests, seconds, way.walked)
     identity = shop.stack.services["identity"]
     await identity.stop()
     alone = await collect(shop, requests, seconds / 3)
@@ -97,7 +97,7 @@ async def _milliseconds(call: Awaitable[object]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Path:
+class Path:
     """The way of an interaction through both services' databases."""
 
     profile: asyncpg.Pool
@@ -106,20 +106,22 @@ class _Path:
     async def walked(self) -> None:
         """Wait until identity has read all interactions, and profile all that follows from them."""
         async with asyncio.timeout(DRAIN_SECONDS):
-            await _read(self.identity, INTERACTIONS, self.profile)
-            await _read(self.profile, IDENTITY, self.identity)
+            await read(self.identity, INTERACTIONS, self.profile)
+            await read(self.profile, IDENTITY, self.identity)
 
 
 @asynccontextmanager
-async def _path(shop: Shop) -> AsyncIterator[_Path]:
+async def path(shop: Shop) -> AsyncIterator[Path]:
+    """Look at the databases of both."""
     async with (
         open_pool(shop.database, size=1) as profile,
         open_pool(shop.database_of("identity"), size=1) as identity,
     ):
-        yield _Path(profile, identity)
+        yield Path(profile, identity)
 
 
-async def _read(reader: asyncpg.Pool, log: str, owner: asyncpg.Pool) -> None:
+async def read(reader: asyncpg.Pool, log: str, owner: asyncpg.Pool) -> None:
+    """Wait until one has read all that another's log holds by now."""
     heads = await owner.fetch("SELECT partition, position FROM log_heads")
     while True:
         reached = (await consumed(reader)).get(log, {})

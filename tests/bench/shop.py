@@ -16,11 +16,12 @@ from libs.eventlog.ranges import Ranges
 from tests.bench.known import acquaint
 from tests.bench.preload import preload
 from tests.bench.report import work
+from tests.bench.tagged import tag_everybody
 
 PEOPLE: Final = int(os.environ.get("PORTRAIT_BENCH_PEOPLE", "200000"))
 PARTITIONS: Final = 8
 CALM_SECONDS: Final = 3
-CALM_SHARE: Final = 0.2  # of a core
+CALM_SHARE: Final = 0.2  # of a core, for each service
 
 POSTGRES: Final = {"shared_buffers": "2GB"}
 
@@ -59,9 +60,13 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop(people: int = PEOPLE, *, who_is_who: bool = False) -> AsyncIterator[Shop]:
-    """Start everything, preload it, and go on as after a restart; `who_is_who` is for the identity service, too."""
-    services = ("profile", "identity") if who_is_who else ("profile",)
+async def open_shop(people: int = PEOPLE, *, who_is_who: bool = False, tags: bool = False) -> AsyncIterator[Shop]:
+    """Start everything, preload it, and go on as after a restart.
+
+    `who_is_who` is for the identity service, too; `tags` for both identity and tagging.
+    """
+    who_is_who = who_is_who or tags
+    services = ("profile", *(["identity"] if who_is_who else []), *(["tagging"] if tags else []))
     async with Stack(services=services, postgres_settings=POSTGRES) as stack:
         shop = Shop(stack, people)
         for service in stack.services.values():
@@ -72,6 +77,8 @@ async def open_shop(people: int = PEOPLE, *, who_is_who: bool = False) -> AsyncI
         events = await preload(shop.database, people=people, partitions=PARTITIONS)
         if who_is_who:
             await acquaint(shop.database_of("identity"), people, shop.database)
+        if tags:
+            await tag_everybody(shop.database_of("tagging"), people, shop.database)
         work("preload", people=people, interactions=events, seconds=round(time.perf_counter() - began))
         async with open_pool(stack.postgres.dsn("profile"), size=1) as pool:
             await pool.execute("CHECKPOINT", timeout=600)
@@ -87,7 +94,7 @@ async def _settled(shop: Shop) -> None:
     while calm < CALM_SECONDS:
         await asyncio.sleep(1)
         now = sum(shop.cpu().values())
-        calm = calm + 1 if now - before < CALM_SHARE else 0
+        calm = calm + 1 if now - before < CALM_SHARE * len(shop.stack.services) else 0
         before = now
 
 
