@@ -43,6 +43,8 @@ class Survivors(Mapping[str, Any]):
 
     def _chosen(self, name: str) -> Any:
         key = self._keys.get(name)
-        section = None if key is None else self._features.section(self._section)
+        if key is None:
+            return None
+        section = self._features.section(self._section)
         registers = None if section is None else section.get(key)
         return None if registers is None else survivor(registers, self._ranks)

@@ -1,7 +1,8 @@
 """Definitions that were published become live: computed on history first, if they need what nobody kept.
 
 What they need is folded into a layer of its own, behind the live fold and from the owner's log. When the layer is level
-it goes live in one transaction that holds the checkpoints of both, and everybody is due for the new definitions.
+it goes live in one transaction that holds the checkpoints of both. Everybody becomes due for the new definitions after
+that, portion by portion: for millions of people this takes minutes, and the live fold must not stand still for them.
 Killed anywhere, it goes on; whatever is published or retired meanwhile is taken in.
 """
 
@@ -34,13 +35,16 @@ from services.tagging.folding import FEATURES, INTERACTIONS, FeatureFold
 from services.tagging.refolding import consumer_of
 from services.tagging.store import refolds
 from services.tagging.store.definitions import DefinitionRows
-from services.tagging.store.due import DueRows
 from services.tagging.store.features import FeatureRows, Filling
+from services.tagging.store.marks import MarkRows
 
 LOOK_SECONDS: Final = 0.2
 PAUSE_SECONDS: Final = 1.0
 NEARLY_LEVEL: Final = 2_000
 """Events that may be missing when the live fold is made to wait for them: a fraction of a second."""
+
+PORTION: Final = 1_000
+"""People who become due in one transaction when definitions go live; the live fold waits for it if it makes one due."""
 
 _POSITIONS: Final = "SELECT partition, position FROM checkpoints WHERE consumer = $1 AND log = $2"
 
@@ -102,6 +106,7 @@ class Backfill:
     metrics: Metrics
     held: Collection[int]
     parked_keys: int
+    portion: int = PORTION
     _shadows: dict[int, Shadow[Connection]] = field(default_factory=dict, init=False)
     _folds: dict[int, FeatureFold] = field(default_factory=dict, init=False)
 
@@ -127,6 +132,9 @@ class Backfill:
 
         Raises `Behind` to be called again, `FailedPrecondition` while events can't be folded for the new definitions.
         """
+        async with self.pool.acquire() as connection, connection.transaction():
+            if await MarkRows(connection, tenant).go_on(self.portion):
+                return True
         async with self.pool.acquire() as connection, connection.transaction():
             catalogue = await self.catalogues.within(connection, tenant)
             layer = await self._layer(connection, tenant, catalogue)
@@ -208,7 +216,7 @@ class Backfill:
             changed = await definitions.flip([(tag, one.version) for tag, one in catalogue.filling.definitions.items()])
             if layer is not None:
                 await self._count(connection, tenant, layer)
-            await DueRows(connection, tenant).mark_all(changed)
+            await MarkRows(connection, tenant).begin(changed)
         told = structlog.get_logger().bind(tenant=tenant, tags=sorted(changed))
         told.info("definitions_live", layer=layer and layer.number)
 

@@ -27,6 +27,7 @@ from services.tagging.store.by_hand import ByHandRows
 from services.tagging.store.due import NOTHING, Affected, Due, DueRows, united
 from services.tagging.store.features import FeatureRows
 from services.tagging.store.holdings import HoldingRows
+from services.tagging.store.marks import MarkRows, with_marks
 from services.tagging.store.places import Persons, persons
 
 PORTION: Final = 500
@@ -94,6 +95,8 @@ class Evaluating:
     async def _answer(self, connection: Connection, tenant: Tenant, now: Micros, due: Sequence[Due]) -> None:
         rows = DueRows(connection, tenant.id)
         seen = await self._see(connection, tenant, due)
+        # Read after the catalogue: whoever is answered by what went live must see that they were not yet due for it.
+        due = with_marks(due, await MarkRows(connection, tenant.id).pending())
         unready = await self._unready(connection, tenant, seen)
         answering = Answering(tenant.id, seen.course.compiled, now)
         events: list[NewEvent] = []

@@ -153,6 +153,7 @@ class TagWorld:
             metrics,
             {0},
             9,
+            portion=2,
         )
         self.refolding = Refolding(pool, PARTITIONS, self.interactions, self._fold_of, metrics)
         self.evaluating = Evaluating(pool, self.log, self.courses, self.tenants, lambda _: self.now, metrics, 7)

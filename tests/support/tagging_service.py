@@ -55,6 +55,7 @@ from services.tagging.queries.people import People
 from services.tagging.queries.previewing import Previewing
 from services.tagging.store.definitions import DefinitionRows
 from services.tagging.store.due import DueRows
+from services.tagging.store.marks import MarkRows
 from tests.support.interactions import NOON, tracked
 from tests.support.profile import Speaking
 from tests.support.servers import Databases
@@ -142,7 +143,10 @@ class Tagged:
             if filling is not None:
                 rows = DefinitionRows(connection, self.tenant.id)
                 changed = await rows.flip([(tag, one.version) for tag, one in filling.definitions.items()])
-                await DueRows(connection, self.tenant.id).mark_all(changed)
+                marks = MarkRows(connection, self.tenant.id)
+                await marks.begin(changed)
+                while await marks.go_on(2):
+                    pass
                 for anchor, events in self.anchors.events.items():
                     await self.fold.fold_anew(connection, self.tenant.id, anchor, events)
         await self.catalogues.refresh()

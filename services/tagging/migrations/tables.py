@@ -3,7 +3,7 @@
 who is who    identity_map, anchor_cuts, identifier_rules    as the identity log says
 definitions   catalogues, tag_definitions                    by what people are answered
 kept          features, layers, refolds                      of the events of each place, in layers
-held          due, holdings, set_by_hand                     who is to be answered, and what was answered
+held          due, marks, holdings, set_by_hand              who is to be answered, and what was answered
 """
 
 from typing import Any, Final
@@ -80,6 +80,16 @@ Table(
     Column("cause", Uuid),
     Index("due_by_time", "tenant", "at"),
     postgresql_with=_OFTEN_UPDATED,
+)
+# Tags that went live, for which nobody behind the id `reached` is due yet.
+Table(
+    "marks",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("tags", ARRAY(Text), nullable=False),
+    Column("reached", Uuid, nullable=False),
+    Index("marks_of_tenant", "tenant", "number"),
 )
 # `revision` counts what was told of a person and is never reset: a row stays where nothing is held any more.
 Table(

@@ -1,6 +1,6 @@
 """People who are to be answered, and when; locks on them are taken in the order of their ids."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -27,24 +27,6 @@ _MARK: Final = """
         affected = CASE WHEN known.affected IS NOT NULL AND excluded.affected IS NOT NULL
             THEN ARRAY(SELECT DISTINCT unnest(known.affected || excluded.affected)) END,
         cause = coalesce(excluded.cause, known.cause)"""
-
-# `affected` of whoever is due for all anyway stays so.
-_MARK_ALL: Final = """
-    INSERT INTO due AS known (tenant, person, at, affected, backfill, cause)
-    SELECT $1, person, $2, $3, $3, NULL FROM (
-        SELECT coalesce(map.person, features.place) AS person FROM features
-        LEFT JOIN identity_map AS map ON map.tenant = $1 AND map.own_id = features.place
-        WHERE features.tenant = $1
-        UNION SELECT person FROM holdings WHERE tenant = $1
-        UNION SELECT coalesce(map.person, said.identifier) FROM set_by_hand AS said
-        LEFT JOIN identity_map AS map ON map.tenant = $1 AND map.own_id = said.identifier
-        WHERE said.tenant = $1) AS everybody
-    ORDER BY person
-    ON CONFLICT (tenant, person) DO UPDATE SET
-        at = least(known.at, excluded.at),
-        affected = CASE WHEN known.affected IS NOT NULL
-            THEN ARRAY(SELECT DISTINCT unnest(known.affected || excluded.affected)) END,
-        backfill = ARRAY(SELECT DISTINCT unnest(known.backfill || excluded.backfill))"""
 
 _TAKE: Final = """
     SELECT person, at, affected, backfill, cause FROM due
@@ -87,10 +69,6 @@ class DueRows:
         tags = [None if one is None else ",".join(sorted(one)) for one in affected.values()]
         of = causes or {}
         await self.connection.execute(_MARK, self.tenant, AT_ONCE, people, tags, [of.get(one) for one in people])
-
-    async def mark_all(self, tags: Iterable[str]) -> None:
-        """Make everybody due for some tags that are answered by history."""
-        await self.connection.execute(_MARK_ALL, self.tenant, IN_TURN, sorted(tags))
 
     async def take(self, until: Micros, limit: int) -> list[Due]:
         """Some of those who are due until a moment, held till the transaction ends; of others' holding, none."""

@@ -73,6 +73,31 @@ async def test_what_a_definition_finds_in_the_past_is_told_as_such_and_what_happ
     assert told == {**dict.fromkeys(people, True), ANNA: False}
 
 
+async def test_what_a_definition_finds_in_the_past_is_told_as_such_to_whoever_comes_before_their_turn(
+    tag_world: TagWorld,
+) -> None:
+    tag_world.now = START
+    people = sorted(keys(*(f"p{number}" for number in range(9))))
+    for person in people:
+        tag_world.collect(person, "bought", START)
+    await tag_world.settle()
+    await tag_world.publish(BUYER)
+    while not await tag_world.pool.fetchval("SELECT count(*) FROM marks"):
+        await tag_world.fill()
+    tag_world.collect(people[-1], "bought", START + HOUR)
+    await tag_world.fold()
+    while await tag_world.answer():
+        pass
+    (told,) = await tag_world.events()
+    assert told.key == people[-1]
+    await tag_world.fill()  # some, and then it is killed
+    tag_world.start()
+    await tag_world.settle()
+    events = {event.key: pb.TagAssigned.FromString(event.payload).backfill for event in await tag_world.events()}
+    assert events == dict.fromkeys(people, True)
+    assert len(await tag_world.events()) == len(people)
+
+
 async def test_what_was_kept_before_a_tag_was_retired_does_not_count_twice_when_it_comes_back(
     tag_world: TagWorld,
 ) -> None:

@@ -1,5 +1,6 @@
 """Random conditions, histories and clocks, drawn so that they meet: few names, few values, close times."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -211,7 +212,7 @@ conditions: st.SearchStrategy[Condition] = st.recursive(
 )
 
 
-def standings(traits: dict[str, Any]) -> st.SearchStrategy[Standing]:
+def standings(traits: Mapping[str, Any]) -> st.SearchStrategy[Standing]:
     return st.builds(
         Standing,
         st.just(traits),
