@@ -6,7 +6,7 @@ from typing import Any, Final
 from portrait.profile.v1 import collector_service_pb2 as collector_pb
 from portrait.profile.v1 import profiles_service_pb2 as profiles_pb
 
-from examples.grocery import faults, hindsight, recognition
+from examples.grocery import faults, hindsight, recognition, tagging
 from examples.grocery.books import spending
 from examples.grocery.conversion import CURRENCY, ZONE
 from examples.grocery.expectation import expect, expect_soon
@@ -42,6 +42,7 @@ async def tell(scene: Scene) -> None:
     await faults.lose_the_broker(scene, later)
     await hindsight.change_its_mind(scene, one)
     await recognition.recognise(scene)
+    await tagging.tag_everybody(scene)
     await stand(scene)
 
 

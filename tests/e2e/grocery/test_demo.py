@@ -66,6 +66,14 @@ def test_the_demo_ends_well_tells_everything_and_leaves_nothing(run: Run) -> Non
         "✓ what came under the number until that day is the former owner's, and the rest the new one's",
         "✓ two people again, under the ids that they had, with the portraits that they had",
         "✓ foretold, and nothing has changed",
+        "✓ price_sensitive was foretold: 9 of 20 households would get it",
+        "and USD 11,147.91 of 90 days to the cent",
+        "✓ price_sensitive, and so said by the next call",
+        "✓ it rests on the two coupons, and ends on 2018-01-10 at midnight unless there is a third",
+        "✓ household 2 is price_sensitive no more",
+        "✓ as foretold 0 gained it and 3 lost it; the till's rows name the same 6 households",
+        "✓ one person of two coupons, price_sensitive, whichever way they are asked for",
+        "✓ and two people again, with the tags that they had",
         "✓ Everything is as it should be",
     ):
         assert sentence in told
