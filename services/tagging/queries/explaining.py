@@ -7,10 +7,11 @@ from typing import Final
 import yaml
 
 from libs.conditions.comparisons import Scalar
-from libs.conditions.explain import Explained, Short, explain
+from libs.conditions.explain import Explained, explain
 from libs.conditions.features import Features
+from libs.conditions.numbers import fixed
 from libs.conditions.standing import Answer
-from libs.conditions.tree import Condition, Did, Moment
+from libs.conditions.tree import Amount, Condition, Did, Moment
 from libs.conditions.writing import write_document
 from libs.people.person import Name
 from libs.runtime.clock import Micros
@@ -92,7 +93,7 @@ def _leaves(told: Explained) -> Iterator[Leaf]:
         holds=told.holds,
         value=_shown(told),
         events=told.events,
-        flips=_flips(told.flip, holds=told.holds),
+        flips=_flips(told),
         changes_at=told.changes_at,
     )
 
@@ -112,13 +113,24 @@ def _shown(told: Explained) -> str:
     return f"{told.value} ({told.key})" if told.key else str(told.value)
 
 
-def _flips(short: Short | None, *, holds: bool) -> str:
+def _flips(told: Explained) -> str:
     """By how much what was measured would have to differ."""
+    short = told.flip
     if short is None:
         return ""
     amount = f"{abs(short.by):,} {'more' if short.by >= 0 else 'less'}"
-    beyond = "more than " if short.beyond else ""
-    return f"{'would not hold' if holds else 'would hold'} with {beyond}{amount}"
+    if short.by == 0:
+        amount = f"any {'less' if told.holds == _at_least_met(told) else 'more'}"
+    elif short.beyond:
+        amount = f"more than {amount}"
+    return f"{'would not hold' if told.holds else 'would hold'} with {amount}"
+
+
+def _at_least_met(told: Explained) -> bool:
+    """Whether what was measured is just the least that is asked for."""
+    test = told.condition.test if isinstance(told.condition, Did) else None
+    bound = test.bound if isinstance(test, Amount) else None
+    return bound is not None and bound.low is not None and fixed(told.value) == bound.low
 
 
 def _summary(definition: TagDefinition, found: Verdict, reasons: list[Reason], by: str) -> str:

@@ -59,6 +59,7 @@ async def test_an_explanation_names_the_events_and_when_time_alone_changes_it(ta
     assert set(leaf.event_ids) == {first, second}
     assert reason.changes_at.seconds > NOON // 1_000_000
     assert "product_viewed" in leaf.asks
+    assert leaf.flips == "would not hold with any less"
 
 
 async def test_an_explanation_says_what_is_missing(tagged: Tagged) -> None:
