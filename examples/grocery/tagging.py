@@ -87,6 +87,11 @@ class _Tagging:
         request = pb.PublishTagRequest(document=document, look_at=look_at)
         return (await self.calling.ask(self.stub.PublishTag, request)).plan
 
+    async def filling(self) -> list[str]:
+        """What is published and not in force yet."""
+        found = (await self.calling.ask(self.stub.ListTags, pb.ListTagsRequest())).definitions
+        return [one.key for one in found if one.state != tags.DEFINITION_STATE_LIVE]
+
     async def of(self, person: str, at_least: Position | None = None) -> dict[str, tags.HeldTag]:
         """What somebody has."""
         request = pb.GetPersonTagsRequest(person=reference(person), at_least=at_least)
@@ -150,6 +155,7 @@ async def _publish(scene: Scene, tagging: _Tagging) -> None:
     began = monotonic()
     for document in documents:
         await tagging.publish(document, look_at=1)
+    await expect_soon("tags that are not live yet", tagging.filling, [])
     await expect_soon("holders of each tag", tagging.holders, truth)
     took, spent = lasting(monotonic() - began), tagging.till.spent(tagging.today.date())
     expect("dollars of 90 days", await tagging.spent(), spent)
@@ -252,6 +258,7 @@ async def _edit(scene: Scene, tagging: _Tagging) -> None:
     expect("people who gain it, lose it and have it", foretold, (len(after - before), len(before - after), len(after)))
     del plan.sample[SHOWN:]
     scene.console.print(labels.plan("edited", published.definition, plan))
+    await expect_soon("tags that are not live yet", tagging.filling, [])
     await expect_soon("holders of each tag", tagging.holders, tagging.truth)
     scene.done(
         f"as foretold {len(after - before):,} gained it and {len(before - after):,} lost it; the till's rows name "
