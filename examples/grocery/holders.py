@@ -83,10 +83,12 @@ class Households:
         columns = ("household_id", "redemption_date", "campaign_id")
         for number, redeemed, campaign in tables.rows("coupon_redemptions", *columns, of=those):
             found[number].coupons.append((_utc_day(redeemed), campaign))
-        about = {product: rest for product, *rest in tables.rows("products", "product_id", "department", "brand")}
-        columns = ("household_id", "transaction_timestamp", "basket_id", "product_id", "sales_value")
-        for number, at, basket, product, sales in tables.rows("transactions", *columns, of=those):
-            line = _Line(basket, product, *about.get(product, (None, None)), round(100 * sales))
+        products = tables.rows("products", "product_id", "department", "brand")
+        about = {product: (department, brand) for product, department, brand in products}
+        bought = ("household_id", "transaction_timestamp", "basket_id", "product_id", "sales_value")
+        for number, at, basket, product, sales in tables.rows("transactions", *bought, of=those):
+            department, brand = about.get(product, (None, None))
+            line = _Line(basket, product, department, brand, round(100 * sales))
             found[number].lines[datetime.fromtimestamp(at, ZONE).date()].append(line)
         return cls(found)
 

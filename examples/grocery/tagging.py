@@ -87,35 +87,34 @@ class _Tagging:
         request = pb.PublishTagRequest(document=document, look_at=look_at)
         return (await self.calling.ask(self.stub.PublishTag, request)).plan
 
-    async def filling(self) -> list[str]:
-        """What is published and not in force yet."""
+    async def filling(self) -> int:
+        """How many definitions are published and not in force yet."""
         found = (await self.calling.ask(self.stub.ListTags, pb.ListTagsRequest())).definitions
-        return [one.key for one in found if one.state != tags.DEFINITION_STATE_LIVE]
+        return sum(one.state != tags.DEFINITION_STATE_LIVE for one in found)
 
     async def of(self, person: str, at_least: Position | None = None) -> dict[str, tags.HeldTag]:
         """What somebody has."""
         request = pb.GetPersonTagsRequest(person=reference(person), at_least=at_least)
         return {one.tag: one for one in (await self.calling.ask(self.stub.GetPersonTags, request)).tags}
 
-    async def holders(self) -> Mapping[str, set[int]]:
-        """Who has which tag, as the service says."""
+    async def everybody(self) -> dict[int, dict[str, tags.HeldTag]]:
+        """What each household has."""
         numbers = list(self.till.by_number)
         found = await asyncio.gather(*(self.of(_member(number)) for number in numbers))
+        return dict(zip(numbers, found, strict=True))
+
+    async def holders(self) -> Mapping[str, set[int]]:
+        """Who has which tag, as the service says."""
         holding: dict[str, set[int]] = defaultdict(set)
-        for number, held in zip(numbers, found, strict=True):
+        for number, held in (await self.everybody()).items():
             for key in held:
                 holding[key].add(number)
         return holding
 
     async def spent(self) -> Mapping[int, int]:
         """Cents by household, as the tag for it says."""
-        numbers = list(self.till.by_number)
-        found = await asyncio.gather(*(self.of(_member(number)) for number in numbers))
-        return {
-            number: round(100 * held[SPENT].value.number)
-            for number, held in zip(numbers, found, strict=True)
-            if SPENT in held
-        }
+        everybody = (await self.everybody()).items()
+        return {number: round(100 * held[SPENT].value.number) for number, held in everybody if SPENT in held}
 
     async def see(self, event: str, identifier: str, at: datetime, **properties: str) -> collector_pb.CollectResult:
         """Collect an interaction."""
@@ -149,13 +148,13 @@ async def _publish(scene: Scene, tagging: _Tagging) -> None:
     )
     truth, people = tagging.truth, len(tagging.till.by_number)
     documents = [document for _, document in tag.documents_in([FOLDER])]
-    plan = await tagging.publish(*(one for one in documents if f"tag: {SENSITIVE}\n" in one))
+    plan = await tagging.publish(next(one for one in documents if f"tag: {SENSITIVE}\n" in one))
     expect("people looked at, and who would get it", (plan.looked_at, plan.gained), (people, len(truth[SENSITIVE])))
     scene.done(f"{SENSITIVE} was foretold: {plan.gained:,} of {many(people, 'household')} would get it")
     began = monotonic()
     for document in documents:
         await tagging.publish(document, look_at=1)
-    await expect_soon("tags that are not live yet", tagging.filling, [])
+    await expect_soon("tags that are not live yet", tagging.filling, 0)
     await expect_soon("holders of each tag", tagging.holders, truth)
     took, spent = lasting(monotonic() - began), tagging.till.spent(tagging.today.date())
     expect("dollars of 90 days", await tagging.spent(), spent)
@@ -254,16 +253,14 @@ async def _edit(scene: Scene, tagging: _Tagging) -> None:
     request = pb.PublishTagRequest(document=document, look_at=EVERYBODY)
     published = await tagging.calling.ask(tagging.stub.PublishTag, request)
     plan = published.plan
-    foretold = plan.gained, plan.lost, plan.holding
-    expect("people who gain it, lose it and have it", foretold, (len(after - before), len(before - after), len(after)))
+    gained, lost = len(after - before), len(before - after)
+    expect("people who gain and lose it", (plan.gained, plan.lost), (gained, lost))
     del plan.sample[SHOWN:]
     scene.console.print(labels.plan("edited", published.definition, plan))
-    await expect_soon("tags that are not live yet", tagging.filling, [])
+    await expect_soon("tags that are not live yet", tagging.filling, 0)
     await expect_soon("holders of each tag", tagging.holders, tagging.truth)
-    scene.done(
-        f"as foretold {len(after - before):,} gained it and {len(before - after):,} lost it; the till's rows name "
-        f"the same {many(len(after), 'household')}"
-    )
+    same = many(len(after), "household")
+    scene.done(f"as foretold {gained:,} gained it and {lost:,} lost it; the till's rows name the same {same}")
 
 
 async def _merge(scene: Scene, tagging: _Tagging, identities: Calling, clicked: int) -> None:
