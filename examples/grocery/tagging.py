@@ -105,7 +105,7 @@ class _Tagging:
 
     async def holders(self) -> Mapping[str, set[int]]:
         """Who has which tag, as the service says."""
-        holding: dict[str, set[int]] = defaultdict(set)
+        holding: dict[str, set[int]] = defaultdict(set, {key: set() for key in self.truth})
         for number, held in (await self.everybody()).items():
             for key in held:
                 holding[key].add(number)
