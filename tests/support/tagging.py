@@ -361,14 +361,15 @@ class TagWorld:
         return said
 
 
-async def _migrated(dsn: str) -> None:
+async def migrated(dsn: str) -> None:
+    """Give a database the tables of the tagging service."""
     await migrate(dsn, SCRIPTS, partitions=PARTITIONS)
 
 
 @pytest.fixture
 async def tag_world(databases: Databases) -> AsyncIterator[TagWorld]:
     """A tagging service of which nothing is known."""
-    dsn = await databases.fresh(await databases.template("tagging", _migrated))
+    dsn = await databases.fresh(await databases.template("tagging", migrated))
     async with open_pool(dsn, size=8, scans=False) as pool:
         await Ranges(pool).cover(SystemClock().now())
         yield TagWorld(pool)

@@ -20,7 +20,6 @@ from portrait.tagging.v1 import tags_service_pb2_grpc as rpc
 from libs.conditions.comparisons import Scalar
 from libs.eventlog.database import open_pool
 from libs.eventlog.event import Batch, Envelope, Recorded, partition_of
-from libs.eventlog.migrations import migrate
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.ranges import Ranges
 from libs.eventlog.transactions import Transactions
@@ -47,7 +46,6 @@ from services.tagging.evaluating import Evaluating
 from services.tagging.folding import FeatureFold
 from services.tagging.handlers.publishing import Publishing
 from services.tagging.handlers.saying import Saying
-from services.tagging.migrations import SCRIPTS
 from services.tagging.queries.explaining import Explaining
 from services.tagging.queries.histories import Histories
 from services.tagging.queries.names import Described
@@ -59,8 +57,8 @@ from services.tagging.store.marks import MarkRows
 from tests.support.interactions import NOON, tracked
 from tests.support.profile import Speaking
 from tests.support.servers import Databases
+from tests.support.tagging import PARTITIONS, migrated
 
-PARTITIONS: Final = 4
 ANN: Final = "ann"
 _numbers = count(1)
 
@@ -212,7 +210,7 @@ async def tagged_of(pool: asyncpg.Pool) -> AsyncIterator[Tagged]:
 @pytest.fixture(scope="session")
 async def tagging_dsn(databases: Databases) -> str:
     """A database of the tagging service, in which each test has a tenant of its own."""
-    return await databases.fresh(await databases.template("tagging", _migrated))
+    return await databases.fresh(await databases.template("tagging", migrated))
 
 
 @pytest.fixture(scope="session")
@@ -228,7 +226,3 @@ async def tagged(tagging_pool: asyncpg.Pool) -> AsyncIterator[Tagged]:
     """A tenant of which nothing is known, over gRPC."""
     async with tagged_of(tagging_pool) as serving:
         yield serving
-
-
-async def _migrated(dsn: str) -> None:
-    await migrate(dsn, SCRIPTS, partitions=PARTITIONS)

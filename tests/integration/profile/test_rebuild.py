@@ -82,7 +82,7 @@ async def test_a_changed_zone_mixes_nothing_and_takes_effect_with_the_switch(sho
         await shop.demo.recorded(tracked(user, occurred_at=LATE))
         assert hours(await shop.demo.portrait(user)) == {(1, 2): 4}, "no day of two zones"
         plan = await shop.start(validate_only=True)
-        assert list(plan.changes) == ["zones.demo: Asia/Shanghai → Europe/Berlin"]
+        assert "zones.demo: Asia/Shanghai → Europe/Berlin" in plan.changes
         number = await shop.rebuilt()
         difference = await shop.difference()
         assert {one.field for one in difference.fields} == {"active_hours", "activity.days", "affinities.days"}

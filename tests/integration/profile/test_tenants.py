@@ -191,7 +191,9 @@ async def read_key(demo: Client, other: Client, customer: Customer) -> None:
 async def get_heads(_: Client, other: Client, customer: Customer) -> None:
     answer = await other.log.GetHeads(log_pb.GetHeadsRequest())
     tells_nothing(customer, [answer])
-    assert {field.name for field, _ in answer.ListFields()} <= {"log", "heads", "consumed"}, "positions are no tenant's"
+    told = {field.name for field, _ in answer.ListFields()}
+    assert told <= {"log", "heads", "consumed", "clocks"}, "positions are no tenant's"
+    assert {clock.tenant for clock in answer.clocks} <= {"other"}
 
 
 async def list_projections(_: Client, other: Client, customer: Customer) -> None:
