@@ -11,9 +11,9 @@ pytest_plugins = [
     "tests.support.logs",
     "tests.support.profile",
     "tests.support.identity_tables",
-    "tests.support.tagging_service",
     "tests.support.identity_service",
     "tests.support.tagging",
+    "tests.support.tagging_service",
 ]
 
 # Real servers share the machine: an example that is slow once says nothing.
