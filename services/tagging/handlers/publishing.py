@@ -19,7 +19,7 @@ from services.tagging.domain.definition import TagDefinition, read_definition
 from services.tagging.domain.published import PublishedTag
 from services.tagging.domain.registry import KnownNames, check_retirable, checked, differences, tag_types
 from services.tagging.domain.trial import run_examples
-from services.tagging.handlers.event_ids import event_id, recorded
+from services.tagging.handlers.event_ids import digest_of, event_id, recorded
 from services.tagging.store.definitions import DefinitionRows
 
 
@@ -57,8 +57,8 @@ class Publishing:
     ) -> Publication:
         """Let a document be the next version of its tag. `events` and `traits` are those that the tenant has names for.
 
-        Raises `InvalidArgument` with the path in the document, also where one of its tests fails; `EtagMismatch`,
-        `Unavailable`.
+        Raises `InvalidArgument` with the path in the document, also where one of its tests fails, and for a
+        `request_id` of another request; `EtagMismatch`, `Unavailable`.
         """
 
         async def work(connection: Connection) -> Publication:
@@ -104,7 +104,8 @@ class Publishing:
     ) -> Publication:
         tenant, now = rows.tenant, self.clock.now()
         draft = read_definition(document, 1)
-        id_ = event_id(tenant, TAG_PUBLISHED, request_id)
+        id_, digest = event_id(tenant, TAG_PUBLISHED, request_id), digest_of(document)
+        await recorded(rows.connection, tenant, id_, digest)
         versions = await rows.versions(draft.key)
         newest = versions[-1] if versions else None
         among = await in_force(rows)
@@ -124,29 +125,32 @@ class Publishing:
             return Publication(standing, former, among, findings)
         tag = PublishedTag(definition.key, definition.version, "filling", document, now, by, id_)
         await rows.publish(tag)
-        await self._append(rows, TAG_PUBLISHED, tag.tag, id_, published_payload(tag))
+        await self._append(rows, TAG_PUBLISHED, tag.tag, published_payload(tag), id_, digest)
         return Publication(tag, definition, among, findings, changes)
 
     async def _retire(
         self, rows: DefinitionRows, key: str, by: str, reason: str, etag: str, request_id: str
     ) -> PublishedTag:
-        id_ = event_id(rows.tenant, TAG_RETIRED, request_id)
+        id_, digest = event_id(rows.tenant, TAG_RETIRED, request_id), digest_of(key)
+        repeated = await recorded(rows.connection, rows.tenant, id_, digest)
         versions = await rows.versions(key)
         newest = versions[-1] if versions else None
-        if newest is not None and await recorded(rows.connection, rows.tenant, id_):
+        if newest is not None and repeated:
             return newest
         if newest is None or newest.state not in {"live", "filling"}:
             raise NotFound("tag", key)
         _check_etag(etag, newest)
         check_retirable(key, await in_force(rows))
         await rows.retire(key, id_)
-        await self._append(rows, TAG_RETIRED, key, id_, retired_payload(newest, by, reason))
+        await self._append(rows, TAG_RETIRED, key, retired_payload(newest, by, reason), id_, digest)
         return (await rows.versions(key))[-1]
 
-    async def _append(self, rows: DefinitionRows, type_: str, tag: str, id_: bytes, payload: bytes) -> None:
+    async def _append(
+        self, rows: DefinitionRows, type_: str, tag: str, payload: bytes, id_: bytes, digest: int
+    ) -> None:
         key = Keyring(self.tenants.get(rows.tenant).secret).key("definition", "tag", tag)
         envelope = Envelope(rows.tenant, type_, traceparent=traceparent_bytes())
-        event = envelope.seal().event(id_, key, self.clock.now(), payload)
+        event = envelope.seal().event(id_, key, self.clock.now(), payload, digest=digest)
         await self.transactions.log.append_in(rows.connection, [event])
 
 

@@ -1,8 +1,8 @@
 """What is said of people by hand or by a file: it attaches to the identifier that founded the person named."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from libs.conditions.comparisons import Scalar
 from libs.conditions.said import Said
@@ -19,11 +19,13 @@ from services.tagging.codec.by_hand import TAG_CLEARED, TAG_SET, said_payload, s
 from services.tagging.domain.by_hand import Told
 from services.tagging.domain.definition import TagDefinition
 from services.tagging.domain.values import read_value
-from services.tagging.handlers.event_ids import all_recorded, event_id, recorded
+from services.tagging.handlers.event_ids import all_recorded, digest_of, event_id, recorded
 from services.tagging.handlers.publishing import in_force
 from services.tagging.store.by_hand import ByHandRows
 from services.tagging.store.definitions import DefinitionRows
 from services.tagging.store.due import DueRows
+
+_OTHER_ROW: Final = "import_id: said something else in this row before; a file that was mended takes a new id"
 
 
 class Wanted(NamedTuple):
@@ -65,19 +67,19 @@ class Saying:
     async def set(self, tenant: str, tag: str, wanted: Wanted, by: str, reason: str, *, request_id: str = "") -> Set:
         """Let a person have a value of a tag.
 
-        Raises `NotFound` for a tag that is not in force, `InvalidArgument` for a value that it can't have,
-        `Unavailable`.
+        Raises `NotFound` for a tag that is not in force, `InvalidArgument` for a value that it can't have and for a
+        `request_id` of another request, `Unavailable`.
         """
         (person,) = await self.map.people(tenant, [wanted.name])
 
         async def work(connection: Connection) -> Set:
             now = self.now(tenant)
-            id_ = event_id(tenant, TAG_SET, request_id)
-            place = await recorded(connection, tenant, id_)
+            id_, digest = event_id(tenant, TAG_SET, request_id), digest_of(tag, wanted.name.key, wanted.value)
+            place = await recorded(connection, tenant, id_, digest)
             if place is not None:
                 return Set(place, id_, person.id)
             told = _told(await self._definition(connection, tenant, tag), wanted, person.id, now, by, "", id_)
-            (place,) = await self._tell(connection, tenant, [told], reason, [person.id])
+            (place,) = await self._tell(connection, tenant, {told: digest}, reason, [person.id])
             return Set(place, id_, person.id)
 
         return await self.transactions.run(work)
@@ -85,30 +87,33 @@ class Saying:
     async def clear(
         self, tenant: str, tag: str, name: Name, by: str, reason: str, *, request_id: str = ""
     ) -> Set | None:
-        """Take back what was said of any identifier of a person; None if there is nothing to take back."""
+        """Take back what was said of any identifier of a person; None if there is nothing to take back.
+
+        Raises `InvalidArgument` for a `request_id` of another request, `Unavailable`.
+        """
         (person,) = await self.map.people(tenant, [name])
         places = [own_id(member.identifier, member.span) for member in person.members]
 
         async def work(connection: Connection) -> Set | None:
-            now = self.now(tenant)
+            now, digest = self.now(tenant), digest_of(tag, name.key)
             ids = {
                 place: event_id(tenant, TAG_CLEARED, request_id and f"{request_id}\0{place.hex()}") for place in places
             }
             for id_ in ids.values() if request_id else ():
-                repeated = await recorded(connection, tenant, id_)
+                repeated = await recorded(connection, tenant, id_, digest)
                 if repeated is not None:
                     return Set(repeated, id_, person.id)
             said = [one for one in await ByHandRows(connection, tenant).of(places) if one.tag == tag]
             told = [Told(one.identifier, tag, None, "", now, None, by, "", ids[one.identifier]) for one in said]
             if not told:
                 return None
-            appended = await self._tell(connection, tenant, told, reason, [person.id])
+            appended = await self._tell(connection, tenant, dict.fromkeys(told, digest), reason, [person.id])
             return Set(appended[0], told[0].event_id, person.id)
 
         return await self.transactions.run(work)
 
     async def import_(self, tenant: str, tag: str, rows: Sequence[Wanted], by: str, import_id: str) -> Imported:
-        """Let many people have values of a tag, as a file says. A row that was recorded before changes nothing.
+        """Let many people have values of a tag, as a file says. A row that is sent again changes nothing.
 
         Raises `NotFound` for a tag that is not in force, `Unavailable`.
         """
@@ -118,33 +123,37 @@ class Saying:
             definition, now = await self._definition(connection, tenant, tag), self.now(tenant)
             ids = [event_id(tenant, TAG_SET, f"{import_id}\0{tag}\0{row.row}") for row in rows]
             known = await all_recorded(connection, tenant, ids)
-            told: dict[bytes, Told] = {}
+            told: dict[Told, int] = {}
             refused: dict[int, str] = {}
             duplicates = 0
             for row, person, id_ in zip(rows, people, ids, strict=True):
-                if id_ in known or id_ in told:
-                    duplicates += 1
+                digest = digest_of(tag, row.name.key, row.value)
+                before = known.get(id_)
+                if before is not None:
+                    duplicates += before == digest
+                    if before != digest:
+                        refused[row.row] = _OTHER_ROW
                     continue
                 try:
-                    told[id_] = _told(definition, row, person.id, now, by, import_id, id_)
+                    told[_told(definition, row, person.id, now, by, import_id, id_)] = known[id_] = digest
                 except InvalidArgument as error:
                     refused[row.row] = str(error)
-            marked = {one.identifier for one in told.values()}
             if told:
-                await self._tell(connection, tenant, list(told.values()), "", marked)
+                await self._tell(connection, tenant, told, "", {one.identifier for one in told})
             return Imported(len(told), duplicates, refused)
 
         return await self.transactions.run(work)
 
     async def _tell(
-        self, connection: Connection, tenant: str, told: Sequence[Told], reason: str, people: Collection[bytes]
+        self, connection: Connection, tenant: str, told: Mapping[Told, int], reason: str, people: Collection[bytes]
     ) -> list[Appended]:
+        """Record what is said, each with the digest of what was asked for."""
         newest = {(one.identifier, one.tag): one for one in told}
         await ByHandRows(connection, tenant).tell(list(newest.values()))
         tags = frozenset(one.tag for one in told)
-        causes = dict.fromkeys(people, told[-1].event_id)
+        causes = dict.fromkeys(people, list(told)[-1].event_id)
         await DueRows(connection, tenant).mark(dict.fromkeys(people, tags), causes)
-        return await self.transactions.log.append_in(connection, [_event(tenant, one, reason) for one in told])
+        return await self.transactions.log.append_in(connection, [_event(tenant, *one, reason) for one in told.items()])
 
     async def _definition(self, connection: Connection, tenant: str, tag: str) -> TagDefinition:
         try:
@@ -153,9 +162,10 @@ class Saying:
             raise NotFound("tag", tag) from None
 
 
-def _event(tenant: str, told: Told, reason: str) -> NewEvent:
-    envelope = Envelope(tenant, said_type(told), import_id=told.import_id, traceparent=traceparent_bytes())
-    return envelope.seal().event(told.event_id, told.identifier, told.said_at, said_payload(told, reason))
+def _event(tenant: str, told: Told, digest: int, reason: str) -> NewEvent:
+    envelope = Envelope(tenant, said_type(told), import_id=told.import_id, traceparent=traceparent_bytes()).seal()
+    payload = said_payload(told, reason)
+    return envelope.event(told.event_id, told.identifier, told.said_at, payload, digest=digest)
 
 
 def _told(

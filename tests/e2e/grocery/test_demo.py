@@ -76,7 +76,7 @@ def test_the_demo_ends_well_tells_everything_and_leaves_nothing(run: Run) -> Non
         "✓ and two people again, with the tags that they had",
         "✓ Everything is as it should be",
     ):
-        assert sentence in told
+        assert sentence in " ".join(told.split())  # where lines end depends on how long things took
     assert "\x1b" not in told + complaints, "control characters where no terminal is"
     assert run.left_behind() == []
 

@@ -54,6 +54,18 @@ async def test_a_repeated_request_is_answered_as_the_first_was(tagged: Tagged) -
     assert again.definition.version == first.definition.version == 1
 
 
+async def test_the_id_of_another_request_publishes_and_retires_nothing(tagged: Tagged) -> None:
+    await tagged.publish(document(), request_id="r1")
+    for other in (document(owner="somebody else"), document(tag="another")):
+        told = await refused(tagged.publish(other, request_id="r1"))
+        assert (told.code, "request_id" in told.message) == ("INVALID_ARGUMENT", True)
+    await tagged.publish(document(tag="another"), request_id="r2")
+    await tagged.stub.RetireTag(pb.RetireTagRequest(tag="another", request_id="r1"))
+    told = await refused(tagged.stub.RetireTag(pb.RetireTagRequest(tag="looks_around", request_id="r1")))
+    assert told.code == "INVALID_ARGUMENT"
+    assert [one.key for one in (await tagged.stub.ListTags(pb.ListTagsRequest())).definitions] == ["looks_around"]
+
+
 async def test_a_new_version_takes_the_place_of_the_former_one_and_tells_who_loses(tagged: Tagged) -> None:
     await tagged.did("u1", "product_viewed")
     first = await tagged.publish(document())

@@ -11,6 +11,7 @@ from libs.rpc.times import timestamp
 from services.tagging.domain.names import DAY
 from tests.support.interactions import NOON
 from tests.support.profile import refused
+from tests.support.tagging import PARTITIONS
 from tests.support.tagging_service import Tagged
 from tests.unit.tagging.test_definition import VIEWED, document
 
@@ -101,6 +102,27 @@ async def test_what_is_set_by_hand_stands_until_it_is_cleared(tagged: Tagged) ->
     assert not (await tagged.stub.ClearTag(clearing(tagged, "u1"))).event_id
 
 
+async def test_the_id_of_another_request_sets_and_clears_nothing(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    await tagged.stub.SetTag(setting(tagged, "u1", request_id="r1"))
+    assert (await refused(tagged.stub.SetTag(setting(tagged, "u2", request_id="r1")))).code == "INVALID_ARGUMENT"
+    await tagged.stub.SetTag(setting(tagged, "u2", request_id="r2"))
+    await tagged.settle()
+    assert [await tagged.tags(user) for user in ("u1", "u2")] == [{"looks_around": True}] * 2
+
+
+async def test_a_row_that_says_something_else_under_the_same_import_is_told(tagged: Tagged) -> None:
+    await tagged.publish(document(tag="level", value="enum", source="imported", when=None, options=["gold", "silver"]))
+    first, mended = ([row(tagged, 1, "u1", level)] for level in ("gold", "silver"))
+    await tagged.stub.ImportTags(pb.ImportTagsRequest(import_id="file-1", tag="level", rows=first))
+    again = await tagged.stub.ImportTags(pb.ImportTagsRequest(import_id="file-1", tag="level", rows=mended))
+    assert (again.set, again.duplicates, [one.row for one in again.refused]) == (0, 0, [1])
+    other = await tagged.stub.ImportTags(pb.ImportTagsRequest(import_id="file-2", tag="level", rows=mended))
+    assert other.set == 1
+    await tagged.settle()
+    assert await tagged.tags("u1") == {"level": "silver"}
+
+
 async def test_what_somebody_denies_by_hand_no_rule_finds(tagged: Tagged) -> None:
     await tagged.publish(document())
     await tagged.did("u1", "product_viewed")
@@ -176,7 +198,7 @@ async def test_of_an_import_the_last_row_of_a_person_stands(tagged: Tagged) -> N
 async def test_changes_are_watched_as_they_happen(tagged: Tagged) -> None:
     await tagged.publish(document())
     watching = tagged.stub.WatchTags(pb.WatchTagsRequest(tags=["looks_around"]))
-    for _ in range(4):
+    for _ in range(PARTITIONS):
         assert not (await watching.read()).WhichOneof("change")
     cause = await tagged.did("u1", "product_viewed")
     await tagged.settle()
@@ -193,7 +215,7 @@ async def test_changes_are_watched_as_they_happen(tagged: Tagged) -> None:
 async def test_what_history_finds_is_told_as_such(tagged: Tagged) -> None:
     await tagged.did("u1", "product_viewed")
     watching = tagged.stub.WatchTags(pb.WatchTagsRequest())
-    for _ in range(4):
+    for _ in range(PARTITIONS):
         await watching.read()
     await tagged.publish(document(when={"any": [VIEWED, {"tag": "other"}]}))
     assert (await watching.read()).assigned.backfill
