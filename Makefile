@@ -3,7 +3,8 @@
 BIN := .venv/bin
 RUN := $(BIN)/python
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11
-TESTS ?= tests/unit tests/contract tests/simulation tests/integration tests/e2e tests/chaos
+# Those that wait for much come first, lest at the end one of them is waited for alone.
+TESTS ?= tests/e2e tests/integration tests/simulation tests/contract tests/unit tests/chaos
 # Two at a time, for tests mostly wait; but who kills servers under load wants the machine for itself.
 BY_TWO = $(filter-out tests/chaos%,$(TESTS))
 BY_ONE = $(filter tests/chaos%,$(TESTS))
@@ -31,7 +32,7 @@ format: setup ## let ruff and buf lay the code out
 protos: setup ## generate protos/gen from protos/portrait
 	@$(RUN) protos/generate.py
 test: setup ## every test; TESTS=tests/unit for some
-	@$(if $(BY_TWO),$(RUN) -m pytest --numprocesses 2 --dist loadfile $(BY_TWO))
+	@$(if $(BY_TWO),$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(BY_TWO))
 	@$(if $(BY_ONE),$(RUN) -m pytest $(BY_ONE))
 chaos: export ROUNDS ?= 200
 chaos: setup ## kill, stop, wipe and restart things under load; SEED=17 ROUNDS=1 for one round again
