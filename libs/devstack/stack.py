@@ -2,8 +2,8 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final, Literal, Self
@@ -85,6 +85,22 @@ class Stack:
         """Stop one part for the length of the block, and start it again."""
         return self._supervisor.without(part)
 
+    @asynccontextmanager
+    async def another(self, service: str, **settings: str) -> AsyncIterator[Service]:
+        """One more replica of a service for the length of the block, with settings over its own, such as CONSUMES.
+
+        Nobody starts it again if it ends.
+        """
+        name = f"{service}-{self._replicas + 1}"
+        self._found[name] = self._port(name)
+        replica = self._replica(service, name, settings)
+        try:
+            await replica.start()
+            yield replica
+        finally:
+            await replica.stop()
+            del self._found[name], self._running[name]
+
     async def __aenter__(self) -> Self:
         """Start all of it. Errors: DevstackError, and then nothing of it runs."""
         async with self._undo as undo:  # left early, it undoes what was done; at the end it is handed on
@@ -132,7 +148,7 @@ class Stack:
         """Where a service is, in all its replicas."""
         return "ipv4:" + ",".join(f"{LOOPBACK}:{self._found[name]}" for name in self._replicas_of(service))
 
-    def _replica(self, service: str, name: str) -> Service:
+    def _replica(self, service: str, name: str, more: Mapping[str, str] = MappingProxyType({})) -> Service:
         port, metrics_port = self._found[name], self._port(name, METRICS_OFFSET)
         settings = {
             "HOST": LOOPBACK,
@@ -146,6 +162,7 @@ class Stack:
         for setting, called in _CALLED.get(service, {}).items():
             if called in self._names:
                 settings[setting] = self._target(called)
+        settings |= more
         own = {f"PORTRAIT_{service.upper()}_{setting}": value for setting, value in settings.items()}
         environment = {**own, **self._overrides}
         replica = Service(name, f"{self._package}.{service}", port, environment, self._folder.log(name))

@@ -112,19 +112,20 @@ async def live(life: Lifecycle, settings: IdentitySettings) -> None:
     relay = Relay(log, broker, PostgresSavedPositions(pool, LOG), metrics, traces, partitions=relayed)
 
     async def standings() -> Sequence[Standing]:
-        return [standing_of_one(consumer)]
+        return [standing_of_one(consumer)] if settings.consumes else []
 
-    for one in leases:  # before whoever works under them, so that they are given back after
-        life.background(one.role, one.run())
-    life.background("consumer", consumer.run())
-    life.background("settling", settling.run())
-    life.background("relay", relay.run())
-    life.background("silence", end_silent_appends(pool))
-    life.background("upkeep", Upkeep(pool, ranges, clock, settings.message_id_days, metrics).run())
-    if settings.archive is not None:
-        # What is read of the log by key is archived or not; nothing here folds it.
-        archiver = Archiver(LOG, pool, archive, clock, metrics, settings.archive_days, projections=None)
-        life.background("archiver", archiver.run())
+    if settings.consumes:
+        for one in leases:  # before whoever works under them, so that they are given back after
+            life.background(one.role, one.run())
+        life.background("consumer", consumer.run())
+        life.background("settling", settling.run())
+        life.background("relay", relay.run())
+        life.background("silence", end_silent_appends(pool))
+        life.background("upkeep", Upkeep(pool, ranges, clock, settings.message_id_days, metrics).run())
+        if settings.archive is not None:
+            # What is read of the log by key is archived or not; nothing here folds it.
+            archiver = Archiver(LOG, pool, archive, clock, metrics, settings.archive_days, projections=None)
+            life.background("archiver", archiver.run())
     server = await life.start(
         serve(
             [

@@ -14,6 +14,10 @@ class IdentitySettings(ServiceSettings):
     source: str = Field(
         default="127.0.0.1:7101", description="host:port of the profile service, whose interactions are consumed"
     )
+    consumes: bool = Field(
+        default=True,
+        description="false: only answer calls, quickly because never busy otherwise; other replicas consume",
+    )
     source_partitions: int = Field(default=8, ge=1, le=1024, description="partitions of the interactions log")
     partitions: int = Field(
         default=8, ge=1, le=1024, description="partitions of the identity log; fixed once it is created"

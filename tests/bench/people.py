@@ -3,9 +3,10 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Final
 
 import asyncpg
@@ -52,20 +53,30 @@ async def collect_to_people(shop: Shop, seconds: float = 60.0) -> None:
 
 
 async def batch_resolve(shop: Shop, seconds: float = 30.0) -> None:
-    """1,000 known identifiers a call, and then 100, 20 calls/s while 2,000 events/s flow."""
+    """1,000 known identifiers a call, and then 100, 20 calls/s while 2,000 events/s flow.
+
+    As where answers must come quickly: a replica that consumes, and one that answers.
+    """
     work("batch_resolve", seed=SEED, people=shop.people, calls=20, events=2_000, seconds=seconds)
-    await _batch_resolve(shop, seconds, 1_000, "", target=15)
-    await _batch_resolve(shop, seconds / 2, 100, "_of_100", target=None)
+    async with shop.stack.another("identity", CONSUMES="false") as replica:
+        await _batch_resolve(shop, replica.target, seconds, 1_000, "", target=15)
+        await _batch_resolve(shop, replica.target, seconds / 2, 100, "_of_100", target=None)
 
 
-async def _batch_resolve(shop: Shop, seconds: float, size: int, suffix: str, target: float | None) -> None:
+async def _batch_resolve(
+    shop: Shop, target_of: str, seconds: float, size: int, suffix: str, target: float | None
+) -> None:
     """The baseline is the bare statement that looks people up by key, asked now and then in between."""
     chance, requests = random.Random(SEED), Requests(shop.people, 100, NEWCOMERS)
-    keyring = Keyring(Tenants.demo().get(TENANT).secret)
+    asked = cycle([_request(_some(shop, chance, size)) for _ in range(round(20 * seconds))])
+    keys = cycle([_keys(_some(shop, chance, size)) for _ in range(round(2 * seconds))])
     delays: list[float] = []
     bare: list[float] = []
-    asked = (f"127.0.0.1:{shop.stack.services['identity'].port}", shop.database_of("identity"))
-    async with connected(shop.address) as collector, connected(asked[0]) as identities, open_pool(asked[1]) as pool:
+    async with (
+        connected(shop.address) as collector,
+        connected(target_of) as identities,
+        open_pool(shop.database_of("identity")) as pool,
+    ):
         collecting, resolve = raw(collector, COLLECT), raw(identities, BATCH_RESOLVE)
 
         async def send() -> None:
@@ -73,14 +84,10 @@ async def _batch_resolve(shop: Shop, seconds: float, size: int, suffix: str, tar
                 await collecting(requests.next())
 
         async def read() -> None:
-            those = [(person, chance.choice(TYPES)) for person in chance.sample(range(shop.people), size)]
-            request = pb.BatchResolveRequest(identifiers=[identifier(*one) for one in those]).SerializeToString()
-            delays.append(await _milliseconds(resolve(request)))
+            delays.append(await _milliseconds(resolve(next(asked))))
 
         async def look_up() -> None:
-            those = [(person, chance.choice(TYPES)) for person in chance.sample(range(shop.people), size)]
-            keys = [keyring.key("person", type_, values(person)[type_]) for person, type_ in those]
-            bare.append(await _milliseconds(pool.fetch(_BARE, TENANT, keys)))
+            bare.append(await _milliseconds(pool.fetch(_BARE, TENANT, next(keys))))
 
         await asyncio.gather(at_rate(send, 20, seconds), at_rate(read, 20, seconds), at_rate(look_up, 2, seconds))
     for share, goal in ((0.5, None), (0.99, target)):
@@ -88,6 +95,20 @@ async def _batch_resolve(shop: Shop, seconds: float, size: int, suffix: str, tar
         told = f"{size} identifiers; baseline: the bare statement"
         name = f"p{share * 100:.0f}_ms{suffix}"
         Figure("batch_resolve", name, percentile(delays, share), "ms", baseline, goal, "lower", told).print()
+
+
+def _some(shop: Shop, chance: random.Random, size: int) -> list[tuple[int, str]]:
+    """Known identifiers, by person and type."""
+    return [(person, chance.choice(TYPES)) for person in chance.sample(range(shop.people), size)]
+
+
+def _request(those: Sequence[tuple[int, str]]) -> bytes:
+    return pb.BatchResolveRequest(identifiers=[identifier(*one) for one in those]).SerializeToString()
+
+
+def _keys(those: Sequence[tuple[int, str]]) -> list[bytes]:
+    keyring = Keyring(Tenants.demo().get(TENANT).secret)
+    return [keyring.key("person", type_, values(person)[type_]) for person, type_ in those]
 
 
 async def _milliseconds(call: Awaitable[object]) -> float:

@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from portrait.identity.v1 import identities_service_pb2 as pb
+from portrait.identity.v1 import identities_service_pb2_grpc as rpc
 from portrait.log.v1 import log_service_pb2 as log_pb
 from portrait.log.v1 import log_service_pb2_grpc as log_rpc
 from portrait.profile.v1 import collector_service_pb2 as collector_pb
+from portrait.profile.v1.interaction_pb2 import Identifier
 
 from libs.devstack.stack import Stack
 from libs.people.anchor import Anchoring
@@ -109,3 +112,27 @@ async def test_a_killed_identity_service_goes_on_where_it_was(
         [key_of("user_id", user).hex() for user, _ in people],
     )
     assert moved == 0  # nobody was told of twice
+
+
+async def test_a_replica_that_only_answers_consumes_nothing_and_answers_while_no_other_does(
+    shop: Client, people_stack: Stack, identities: asyncpg.Connection
+) -> None:
+    user, device = fresh("user"), fresh("device")
+    await shop.recorded(tracked(user, identifiers={"user_id": user, "anonymous_id": device}))
+    await caught_up(people_stack)
+    request = pb.ResolveRequest(identifier=Identifier(type="user_id", value=user))
+    metadata = metadata_for("demo")
+    async with people_stack.another("identity", CONSUMES="false") as replica, channel(replica.target) as line:
+        resolve, heads = rpc.IdentitiesStub(line).Resolve, log_rpc.LogStub(line).GetHeads
+        async with people_stack.without(people_stack.services["identity"]):
+            before = await heads(log_pb.GetHeadsRequest(), metadata=metadata_for(PLATFORM))
+            newcomer = fresh("device")
+            await shop.recorded(tracked(user, identifiers={"user_id": user, "anonymous_id": newcomer}))
+            await asyncio.sleep(1)  # for a replica that consumes, more than enough
+            assert (await heads(log_pb.GetHeadsRequest(), metadata=metadata_for(PLATFORM))) == before
+            answer = await resolve(request, metadata=metadata)
+            assert answer.resolution.known
+            assert answer.resolution.person_id == (await person_of(identities, "anonymous_id", device)).hex()
+        await caught_up(people_stack)
+        found = pb.ResolveRequest(identifier=Identifier(type="anonymous_id", value=newcomer))
+        assert (await resolve(found, metadata=metadata)).resolution.person_id == answer.resolution.person_id
