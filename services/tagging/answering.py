@@ -61,6 +61,8 @@ class Answering(NamedTuple):
             elif (held := holding.tags.get(tag)) is not None:
                 holding.tags[tag] = _renewed(held, found, definition.version)
         changes += self._retired(due, holding)
+        if due.historical:
+            changes = [one._replace(historical=not self._by_time(due, before, one.tag)) for one in changes]
         if not changes:
             holding.revision = before.revision
         return holding, changes
@@ -72,7 +74,7 @@ class Answering(NamedTuple):
         for tag in sorted(before.tags):
             gone = Verdict(None, against="merged")
             change = self._change(due, holding, tag, gone, before.tags[tag].version)
-            changes.append(change._replace(became=became))
+            changes.append(change._replace(became=became, historical=due.historical))
         holding.changes.clear()
         return holding, changes
 
@@ -98,6 +100,11 @@ class Answering(NamedTuple):
             return list(range(len(place)))
         come = [tag for tag, at in before.changes.items() if at <= self.now]
         return sorted({place[tag] for tag in (*due.affected, *come) if tag in place})
+
+    def _by_time(self, due: Due, before: Holding, tag: str) -> bool:
+        """Whether the time of a tag had come, and nothing happened to it."""
+        at = before.changes.get(tag)
+        return at is not None and at <= self.now and due.affected is not None and tag not in due.affected
 
     def _change(self, due: Due, holding: Holding, tag: str, found: Verdict, version: int) -> Change:
         """Let a holding say what was found, and tell of it."""

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from portrait.log.v1 import event_pb2 as log_pb
+
 from libs.conditions.features import encode
 from libs.eventlog.database import Connection
 from libs.eventlog.event import Batch, Recorded
@@ -97,7 +99,8 @@ class FeatureFold:
             await rows.settle(outdated, course.read - {course.layers.newest})
         if self.layer == BASE:
             causes = {place: parts[place].events[-1].event.id for place in due}
-            await mark_places(rows.connection, rows.tenant, due, causes)
+            historical = {place for place in due if all(map(_is_history, parts[place].events))}
+            await mark_places(rows.connection, rows.tenant, due, causes, historical)
 
     def _folded(
         self, course: Course, before: Sequence[Row], events: Sequence[Recorded]
@@ -136,6 +139,10 @@ def _by_tenant(batches: Sequence[Batch]) -> dict[str, Told]:
             elif _says(recorded):
                 of_tenant.events.setdefault(event.key, []).append(recorded)
     return told
+
+
+def _is_history(recorded: Recorded) -> bool:
+    return recorded.event.mode == log_pb.MODE_HISTORICAL
 
 
 def _says(recorded: Recorded) -> bool:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from portrait.log.v1 import event_pb2 as log_pb
+
 from libs.eventlog.database import Connection
 from libs.eventlog.event import Batch
 from libs.eventlog.verdict import Verdict
@@ -27,6 +29,12 @@ class Moving:
         news = news_in([recorded.event for batch in batches for recorded in batch.recorded()])
         if news:
             await hold_map(connection)
+        live = {
+            one.event.tenant
+            for batch in batches
+            for one in batch.recorded()
+            if one.event.mode != log_pb.MODE_HISTORICAL
+        }
         moved: dict[str, set[bytes]] = {}
         people: dict[str, set[bytes]] = {}
         for tenant, (moves, cuts) in sorted(news.items()):
@@ -39,5 +47,6 @@ class Moving:
             people[tenant] |= set((await persons_of(connection, tenant, moved[tenant])).values())
             layers = [BASE, *(number for owner, number in filling if owner == tenant)]
             await refolds.request(connection, tenant, {made.identifier for made in cuts}, layers)
-            await DueRows(connection, tenant).mark(dict.fromkeys(sorted(people[tenant])))
+            historical = () if tenant in live else people[tenant]
+            await DueRows(connection, tenant).mark(dict.fromkeys(sorted(people[tenant])), historical=historical)
         return verdict

@@ -169,11 +169,16 @@ class TagWorld:
 
     # What others say.
 
-    def collect(self, anchor: bytes, name: str, at: Micros, session: str = "", **said: Any) -> int:
+    def collect(
+        self, anchor: bytes, name: str, at: Micros, session: str = "", *, historical: bool = False, **said: Any
+    ) -> int:
         """An interaction under an anchor; its position."""
+        mode = log_pb.MODE_HISTORICAL if historical else log_pb.MODE_LIVE
         told = {"type": "track", "event": name, "context": {"session_id": session}, **said}
         id_ = next(self._numbers).to_bytes(16, "big")
-        event = Envelope(TENANT, INTERACTION_RECORDED).seal().event(id_, anchor, at, json.dumps(told).encode())
+        event = (
+            Envelope(TENANT, INTERACTION_RECORDED, mode=mode).seal().event(id_, anchor, at, json.dumps(told).encode())
+        )
         return self.interactions.add(anchor, event.data, at)
 
     def retract(self, anchor: bytes, *positions: int) -> None:

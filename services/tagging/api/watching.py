@@ -53,6 +53,7 @@ def _change(partition: int, recorded: Recorded, wanted: frozenset[str]) -> pb.Wa
         event_id=event.id,
         causation_id=event.causation_id,
         person_id=event.key.hex(),
+        mode=event.mode,
         occurred_at=timestamp(event.occurred_at_micros),
     )
     if event.type == ASSIGNED:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from portrait.log.v1 import event_pb2 as log_pb
 from portrait.tagging.v1 import events_pb2 as pb
 
 from libs.eventlog.event import Envelope, NewEvent
@@ -23,7 +24,8 @@ def told(tenant: str, person: bytes, revision: int, changes: Sequence[Change], n
 def _event(tenant: str, person: bytes, revision: int, change: Change, now: Micros) -> NewEvent:
     type_ = REMOVED if change.now is None else ASSIGNED
     payload = _removed(change, revision) if change.now is None else _assigned(change, revision)
-    seal = Envelope(tenant, type_, causation_id=change.cause).seal()
+    mode = log_pb.MODE_HISTORICAL if change.historical else log_pb.MODE_LIVE
+    seal = Envelope(tenant, type_, mode=mode, causation_id=change.cause).seal()
     return seal.event(change.event_id, person, now, payload)
 
 

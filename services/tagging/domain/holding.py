@@ -54,6 +54,7 @@ class Change(NamedTuple):
     event_id: bytes
     cause: bytes
     became: bytes = b""
+    historical: bool = False
 
 
 _MARK: Final = b"portrait tag"

@@ -8,7 +8,21 @@ held          due, marks, holdings, set_by_hand              who is to be answer
 
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    false,
+    text,
+)
 
 from libs.eventlog.checkpoint import checkpoint_table
 from libs.eventlog.lease_store import lease_tables
@@ -69,6 +83,7 @@ Table(
 )
 
 # `affected` names the tags to answer, all of them where it is null; `backfill` those that are answered by history.
+# `historical` tells that all of it follows from interactions that were collected as history.
 Table(
     "due",
     metadata,
@@ -78,6 +93,7 @@ Table(
     Column("affected", ARRAY(Text)),
     Column("backfill", ARRAY(Text), nullable=False),
     Column("cause", Uuid),
+    Column("historical", Boolean, nullable=False, server_default=false()),
     Index("due_by_time", "tenant", "at"),
     postgresql_with=_OFTEN_UPDATED,
 )

@@ -19,21 +19,23 @@ NOTHING: Final[frozenset[str]] = frozenset()
 
 # What is affected comes as a text of keys, because arrays within an array must be of one length.
 _MARK: Final = """
-    INSERT INTO due AS known (tenant, person, at, affected, backfill, cause)
-    SELECT $1, person, $2, string_to_array(affected, ','), '{}', cause
-    FROM unnest($3::uuid[], $4::text[], $5::uuid[]) AS more(person, affected, cause) ORDER BY person
+    INSERT INTO due AS known (tenant, person, at, affected, backfill, cause, historical)
+    SELECT $1, person, $2, string_to_array(affected, ','), '{}', cause, historical
+    FROM unnest($3::uuid[], $4::text[], $5::uuid[], $6::boolean[]) AS more(person, affected, cause, historical)
+    ORDER BY person
     ON CONFLICT (tenant, person) DO UPDATE SET
         at = least(known.at, excluded.at),
         affected = CASE WHEN known.affected IS NOT NULL AND excluded.affected IS NOT NULL
             THEN ARRAY(SELECT DISTINCT unnest(known.affected || excluded.affected)) END,
-        cause = coalesce(excluded.cause, known.cause)"""
+        cause = coalesce(excluded.cause, known.cause),
+        historical = excluded.historical AND (known.historical OR known.affected = '{}')"""
 
 _TAKE: Final = """
-    SELECT person, at, affected, backfill, cause FROM due
+    SELECT person, at, affected, backfill, cause, historical FROM due
     WHERE tenant = $1 AND at <= $2 ORDER BY at LIMIT $3 FOR UPDATE SKIP LOCKED"""
 
 _LATER: Final = """
-    UPDATE due SET at = later.at, affected = '{}', backfill = '{}', cause = NULL
+    UPDATE due SET at = later.at, affected = '{}', backfill = '{}', cause = NULL, historical = false
     FROM unnest($2::uuid[], $3::bigint[]) AS later(person, at)
     WHERE due.tenant = $1 AND due.person = later.person"""
 
@@ -45,13 +47,17 @@ _WAITING: Final = "SELECT count(*) FROM due WHERE tenant = $1 AND at <= $2"
 
 
 class Due(NamedTuple):
-    """Somebody who is due: for some tags, of which `backfill` are answered by history; caused by an event, if any."""
+    """Somebody who is due: for some tags, of which `backfill` are answered by history; caused by an event, if any.
+
+    `historical` tells that all that it follows from was collected as history.
+    """
 
     person: bytes
     at: Micros
     affected: Affected
     backfill: frozenset[str]
     cause: bytes | None
+    historical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +67,33 @@ class DueRows:
     connection: Connection
     tenant: str
 
-    async def mark(self, affected: Mapping[bytes, Affected], causes: Mapping[bytes, bytes] | None = None) -> None:
-        """Make people due at once for some tags, beside whatever they are due for; `causes` are events by person."""
+    async def mark(
+        self,
+        affected: Mapping[bytes, Affected],
+        causes: Mapping[bytes, bytes] | None = None,
+        historical: Collection[bytes] = (),
+    ) -> None:
+        """Make people due at once for some tags, beside whatever they are due for.
+
+        `causes` are events by person, `historical` those whose are all collected as history.
+        """
         if not affected:
             return
         people = list(affected)
         tags = [None if one is None else ",".join(sorted(one)) for one in affected.values()]
         of = causes or {}
-        await self.connection.execute(_MARK, self.tenant, AT_ONCE, people, tags, [of.get(one) for one in people])
+        history = [one in historical for one in people]
+        await self.connection.execute(
+            _MARK, self.tenant, AT_ONCE, people, tags, [of.get(one) for one in people], history
+        )
 
     async def take(self, until: Micros, limit: int) -> list[Due]:
         """Some of those who are due until a moment, held till the transaction ends; of others' holding, none."""
         return [
-            Due(person, at, None if affected is None else frozenset(affected), frozenset(backfill), cause)
-            for person, at, affected, backfill, cause in await self.connection.fetch(_TAKE, self.tenant, until, limit)
+            Due(person, at, None if affected is None else frozenset(affected), frozenset(backfill), cause, historical)
+            for person, at, affected, backfill, cause, historical in await self.connection.fetch(
+                _TAKE, self.tenant, until, limit
+            )
         ]
 
     async def later(self, moments: Mapping[bytes, Micros]) -> None:

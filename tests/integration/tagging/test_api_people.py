@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from portrait.log.v1 import event_pb2 as log_pb
 from portrait.tagging.v1 import events_pb2 as events
 from portrait.tagging.v1 import tag_pb2 as tags
 from portrait.tagging.v1 import tags_service_pb2 as pb
@@ -204,7 +205,7 @@ async def test_changes_are_watched_as_they_happen(tagged: Tagged) -> None:
     await tagged.settle()
     got = await watching.read()
     assert (got.assigned.tag, got.person_id, got.causation_id) == ("looks_around", tagged.key("u1").hex(), cause)
-    assert not got.assigned.backfill
+    assert (got.assigned.backfill, got.mode) == (False, log_pb.MODE_LIVE)
     tagged.clock.set(NOON + 9 * DAY)
     await tagged.settle()
     lost = await watching.read()

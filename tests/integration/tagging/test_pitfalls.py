@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from portrait.log.v1 import event_pb2 as log_pb
 from portrait.tagging.v1 import events_pb2 as pb
 
 from libs.people.identity_events import CutMade, Move
@@ -96,6 +97,37 @@ async def test_what_a_definition_finds_in_the_past_is_told_as_such_to_whoever_co
     events = {event.key: pb.TagAssigned.FromString(event.payload).backfill for event in await tag_world.events()}
     assert events == dict.fromkeys(people, True)
     assert len(await tag_world.events()) == len(people)
+
+
+async def test_what_follows_from_collected_history_alone_is_told_as_history(tag_world: TagWorld) -> None:
+    tag_world.now = START
+    await tag_world.publish(BUYER)
+    await tag_world.settle()
+    carl, dora = keys("carl", "dora")
+    tag_world.collect(ANNA, "bought", START, historical=True)
+    tag_world.collect(BERT, "bought", START)
+    tag_world.collect(carl, "bought", START, historical=True)
+    tag_world.collect(carl, "bought", START)  # at once with it: nobody can tell which of the two it was
+    tag_world.collect(dora, "bought", START, historical=True)
+    await tag_world.fold()
+    tag_world.collect(dora, "bought", START)
+    await tag_world.settle()
+    history, live = log_pb.MODE_HISTORICAL, log_pb.MODE_LIVE
+    modes = {event.key: event.mode for event in await tag_world.events()}
+    assert modes == {ANNA: history, BERT: live, carl: live, dora: live}
+
+
+async def test_what_time_alone_brings_is_no_history_whatever_came_in_meanwhile(tag_world: TagWorld) -> None:
+    tag_world.now = START
+    await tag_world.publish(SILENT)
+    await tag_world.publish(document("seen", "{did: {event: seen}}"))
+    tag_world.collect(ANNA, "bought", START)
+    await tag_world.settle()
+    tag_world.now = START + 80 * HOUR
+    tag_world.collect(ANNA, "seen", START, historical=True)
+    await tag_world.settle()
+    told = {pb.TagAssigned.FromString(event.payload).tag: event.mode for event in await tag_world.events()}
+    assert told == {"silent": log_pb.MODE_LIVE, "seen": log_pb.MODE_HISTORICAL}
 
 
 async def test_what_was_kept_before_a_tag_was_retired_does_not_count_twice_when_it_comes_back(

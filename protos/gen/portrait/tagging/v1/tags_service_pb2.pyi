@@ -1052,12 +1052,15 @@ class WatchTagsResponse(_message.Message):
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     ASSIGNED_FIELD_NUMBER: _builtins.int
     REMOVED_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
     event_id: _builtins.bytes
     """Id of its event, 16 bytes."""
     causation_id: _builtins.bytes
     """What caused it, 16 bytes; empty where time alone did."""
     person_id: _builtins.str
     """The OneID, 32 hexadecimal digits."""
+    mode: _event_pb2.Mode.ValueType
+    """Historical where it follows from interactions alone that were collected as history; starts no journey then."""
     @_builtins.property
     def position(self) -> _event_pb2.Position:
         """Where it stands in the tags log. Whoever keeps the last one of each partition can continue there."""
@@ -1084,10 +1087,11 @@ class WatchTagsResponse(_message.Message):
         occurred_at: _timestamp_pb2.Timestamp | None = ...,
         assigned: _events_pb2.TagAssigned | None = ...,
         removed: _events_pb2.TagRemoved | None = ...,
+        mode: _event_pb2.Mode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["assigned", b"assigned", "change", b"change", "occurred_at", b"occurred_at", "position", b"position", "removed", b"removed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned", b"assigned", "causation_id", b"causation_id", "change", b"change", "event_id", b"event_id", "occurred_at", b"occurred_at", "person_id", b"person_id", "position", b"position", "removed", b"removed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned", b"assigned", "causation_id", b"causation_id", "change", b"change", "event_id", b"event_id", "mode", b"mode", "occurred_at", b"occurred_at", "person_id", b"person_id", "position", b"position", "removed", b"removed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["assigned", "removed"]  # noqa: Y015
     _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
