@@ -23,6 +23,7 @@ MetricName = Literal[
     "portrait_projection_lag_seconds",
     "portrait_dead_letters",
     "portrait_parking_full",
+    "portrait_due_people",
     "portrait_relay_lag_events",
     "portrait_relay_published_total",
     "portrait_leases_held",
@@ -73,6 +74,7 @@ class Metrics:
         self.parking_full = self._gauge(
             "portrait_parking_full", "1 while as many keys are parked as may be: the release is broken.", "projection"
         )
+        self.due_people = self._gauge("portrait_due_people", "People whose tags are yet to be answered.")
         self.relay_lag_events = self._gauge(
             "portrait_relay_lag_events", "Events recorded and not yet published.", "log"
         )

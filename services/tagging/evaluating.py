@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Final, NamedTuple
 
 import asyncpg
@@ -33,6 +34,7 @@ from services.tagging.store.places import Persons, persons
 PORTION: Final = 500
 IDLE_SECONDS: Final = 0.02
 PAUSE_SECONDS: Final = 0.5
+COUNT_SECONDS: Final = 5.0
 TRY_AGAIN: Final[Micros] = 60 * SECOND
 
 _logger = structlog.get_logger(__name__)
@@ -65,8 +67,12 @@ class Evaluating:
 
     async def run(self) -> None:
         """Answer whoever is due, until cancelled."""
+        counted = -COUNT_SECONDS
         while True:
             try:
+                if monotonic() > counted + COUNT_SECONDS:
+                    self.metrics.due_people.set(await self.waiting())
+                    counted = monotonic()
                 busy = [await self.portion(tenant) for tenant in self.tenants]
             except asyncpg.CheckViolationError:  # no range of the log takes a row of this moment yet
                 await self.log.cover()
@@ -79,6 +85,12 @@ class Evaluating:
                 self.metrics.heartbeat("evaluation")
                 if not any(busy):
                     await asyncio.sleep(IDLE_SECONDS)
+
+    async def waiting(self) -> int:
+        """How many people are due by now."""
+        async with self.pool.acquire() as connection:
+            times = ((tenant.id, self.now(tenant.id)) for tenant in self.tenants)
+            return sum([await DueRows(connection, tenant).waiting(now) for tenant, now in times if now is not None])
 
     async def portion(self, tenant: Tenant) -> bool:
         """Answer some of those who are due; whether there were any."""

@@ -130,6 +130,20 @@ async def test_what_time_alone_brings_is_no_history_whatever_came_in_meanwhile(t
     assert told == {"silent": log_pb.MODE_LIVE, "seen": log_pb.MODE_HISTORICAL}
 
 
+async def test_whoever_is_yet_to_be_answered_is_counted(tag_world: TagWorld) -> None:
+    await tag_world.publish(SILENT)
+    tag_world.collect(ANNA, "bought", START)
+    tag_world.collect(BERT, "bought", START + HOUR)
+    await tag_world.fold()
+    assert await tag_world.evaluating.waiting() == 0  # nobody knows yet what time it is
+    tag_world.now = START
+    assert await tag_world.evaluating.waiting() == 2
+    await tag_world.settle()
+    assert await tag_world.evaluating.waiting() == 0
+    tag_world.now = START + 72 * HOUR
+    assert await tag_world.evaluating.waiting() == 1
+
+
 async def test_what_was_kept_before_a_tag_was_retired_does_not_count_twice_when_it_comes_back(
     tag_world: TagWorld,
 ) -> None:
