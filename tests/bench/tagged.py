@@ -53,7 +53,7 @@ async def keep(connection: Connection, each: Collection[tuple[bytes, bytes, int,
     tables: dict[str, list[tuple[Any, ...]]] = {
         "features": [(TENANT, key, 0, key, state) for key, state, _, _, _ in each],
         "holdings": [(TENANT, key, revision, holding) for key, _, revision, holding, _ in each],
-        "due": [(TENANT, key, at, [], [], None) for key, _, _, _, at in each if at is not None],
+        "due": [(TENANT, key, at, [], [], None, False) for key, _, _, _, at in each if at is not None],
     }
     for table, rows in tables.items():
         await connection.copy_records_to_table(table, records=rows)
