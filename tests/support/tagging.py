@@ -19,6 +19,7 @@ from libs.conditions import batch
 from libs.conditions.event import Event
 from libs.conditions.features import Features
 from libs.conditions.standing import Answer
+from libs.eventlog.blanks import blanked_event, without_payload
 from libs.eventlog.checkpoint import PostgresCheckpoints
 from libs.eventlog.database import Connection, open_pool
 from libs.eventlog.dead_letters import PostgresDeadLetters
@@ -95,6 +96,15 @@ class Elsewhere:
         recorded = Recorded(position, recorded_at, log_pb.Event.FromString(data))
         self.by_key.setdefault(key, []).append(recorded)
         return position
+
+    def erase(self, key: bytes, position: int) -> None:
+        """Let an event say nothing any more."""
+        partition, those = partition_of(key, PARTITIONS), self.by_key[key]
+        index = next(index for index, one in enumerate(those) if one.position == position)
+        one = those[index]
+        data = without_payload(one.event.SerializeToString())
+        those[index] = Recorded(position, one.recorded_at, log_pb.Event.FromString(data))
+        self.batches[partition][position - 1] = Batch(partition, position, [one.recorded_at], [data])
 
     async def heads(self) -> dict[int, int]:
         return {partition: len(batches) for partition, batches in self.batches.items()}
@@ -183,6 +193,11 @@ class TagWorld:
 
     def retract(self, anchor: bytes, *positions: int) -> None:
         self.interactions.add(anchor, retraction(TENANT, anchor, positions, "wrong", 1).data, 1)
+
+    def erase(self, anchor: bytes, position: int) -> None:
+        """First the log tells of it, and then it is done, as `Blanking` does."""
+        self.interactions.add(anchor, blanked_event(TENANT, anchor, [position], "asked to", 1).data, 1)
+        self.interactions.erase(anchor, position)
 
     def says(self, *news: Move | CutMade) -> None:
         """The identity log goes on."""

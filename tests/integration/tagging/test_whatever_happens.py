@@ -1,4 +1,4 @@
-"""Random histories, moves, cuts, retractions, clocks, publications and kills, on real tables."""
+"""Random histories, moves, cuts, retractions, erasures, clocks, publications and kills, on real tables."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -98,6 +98,11 @@ class History:
             anchor = self.chance.choice(sorted(self.positions))
             self.tagged.retract(anchor, self.chance.choice(self.positions[anchor]))
 
+    def erase(self) -> None:
+        if self.positions:
+            anchor = self.chance.choice(sorted(self.positions))
+            self.tagged.erase(anchor, self.chance.choice(self.positions[anchor]))
+
     async def publish(self) -> None:
         tag = self.chance.choice(sorted({*TAGS, "spent"}))
         needs = {"local": ["often"], "lost": ["silent", "local"]}.get(tag, [])
@@ -130,6 +135,7 @@ class History:
             self.move: 8,
             self.cut: 4,
             self.retract: 4,
+            self.erase: 3,
             self.publish: 6,
             self.retire: 2,
             self.say: 4,
