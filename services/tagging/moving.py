@@ -1,4 +1,7 @@
-"""Following who is who: whoever an identifier moves from or to becomes due, and what is cut is folded anew."""
+"""Following who is who: whoever an identifier moves from or to becomes due, and what is cut is folded anew.
+
+Most identifiers that move never did anything by themselves, such as a phone said at a login: nobody is due for those.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from services.tagging.domain.layers import BASE
 from services.tagging.store import refolds
 from services.tagging.store.due import DueRows
 from services.tagging.store.features import all_filling
-from services.tagging.store.places import hold_map, persons_of
+from services.tagging.store.places import hold_map, persons_of, speaking
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,9 @@ class Moving:
         moved: dict[str, set[bytes]] = {}
         people: dict[str, set[bytes]] = {}
         for tenant, (moves, cuts) in sorted(news.items()):
-            begun = [move for made in cuts for move in places_begun(made)]
-            moved[tenant] = {own_id(move.identifier, move.span) for move in (*moves, *begun)}
+            begun = {own_id(one.identifier, one.span) for made in cuts for one in places_begun(made)}
+            known = await speaking(connection, tenant, {own_id(one.identifier, one.span) for one in moves})
+            moved[tenant] = known | begun
             people[tenant] = set((await persons_of(connection, tenant, moved[tenant])).values())
         verdict = await self.following.fold(connection, batches)
         filling = await all_filling(connection) if any(cuts for _, cuts in news.values()) else []

@@ -22,6 +22,13 @@ _CUTS: Final = """
 
 _PERSONS: Final = "SELECT own_id, person FROM identity_map WHERE tenant = $1 AND own_id = ANY($2::uuid[])"
 
+# OFFSET 0: each is looked up by itself, however many the planner takes them for.
+_SPEAKING: Final = """
+    SELECT place FROM unnest($2::uuid[]) AS wanted(place)
+    WHERE EXISTS (SELECT FROM features WHERE tenant = $1 AND features.place = wanted.place OFFSET 0)
+        OR EXISTS (SELECT FROM holdings WHERE tenant = $1 AND person = wanted.place OFFSET 0)
+        OR EXISTS (SELECT FROM set_by_hand WHERE tenant = $1 AND identifier = wanted.place OFFSET 0)"""
+
 _MEMBERS: Final = """
     SELECT person, own_id, identifier FROM identity_map WHERE tenant = $1 AND person = ANY($2::uuid[])"""
 
@@ -57,6 +64,11 @@ async def persons_of(connection: Connection, tenant: str, places: Collection[byt
     rows = await connection.fetch(_PERSONS, tenant, list(places))
     moved = {row["own_id"]: row["person"] for row in rows}
     return {place: moved.get(place, place) for place in places}
+
+
+async def speaking(connection: Connection, tenant: str, places: Collection[bytes]) -> set[bytes]:
+    """The places that may make a difference to whoever they belong to: something was seen, held or said there."""
+    return {row["place"] for row in await connection.fetch(_SPEAKING, tenant, list(places))}
 
 
 async def persons(connection: Connection, tenant: str, people: Collection[bytes]) -> Persons:

@@ -130,6 +130,22 @@ async def test_what_time_alone_brings_is_no_history_whatever_came_in_meanwhile(t
     assert told == {"silent": log_pb.MODE_LIVE, "seen": log_pb.MODE_HISTORICAL}
 
 
+async def test_an_identifier_that_never_did_anything_makes_nobody_due_when_it_moves(tag_world: TagWorld) -> None:
+    tag_world.now = START
+    await tag_world.publish(BUYER)
+    tag_world.collect(ANNA, "bought", START)
+    await tag_world.settle()
+    tag_world.says(Move(BERT, WHOLE, ANNA, 1))
+    await tag_world.learn()
+    assert await tag_world.evaluating.waiting() == 0
+    tag_world.collect(BERT, "bought", START)
+    await tag_world.settle()
+    assert await tag_world.held() == {ANNA: {"buyer": (True, "")}}
+    tag_world.says(Move(BERT, WHOLE, BERT, 2))
+    await tag_world.learn()
+    assert await tag_world.evaluating.waiting() == 2
+
+
 async def test_whoever_is_yet_to_be_answered_is_counted(tag_world: TagWorld) -> None:
     await tag_world.publish(SILENT)
     tag_world.collect(ANNA, "bought", START)
