@@ -14,6 +14,15 @@ class OneOf(msgspec.Struct, frozen=True, gc=False):
 
     values: tuple[Scalar, ...]
 
+    # To Python true equals 1: whoever asks for the one would share what is kept for the other.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OneOf) and self._told_apart() == other._told_apart()
+
+    __hash__ = msgspec.Struct.__hash__  # which a class that says what is equal would lose
+
+    def _told_apart(self) -> list[tuple[bool, Scalar]]:
+        return [(isinstance(one, bool), one) for one in self.values]
+
 
 class Exists(msgspec.Struct, frozen=True, gc=False):
     """It is there and not null."""

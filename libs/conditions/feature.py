@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, assert_never
 
 import msgspec
 
-from libs.conditions.comparisons import OneOf
+from libs.conditions.comparisons import OneOf, Scalar
 from libs.conditions.event import scalar_order
 from libs.conditions.states import AtEdge, Daily, KeyedDaily, Kind, LastDays, Span, Times
 from libs.conditions.tree import Amount, Clause, Did, Each, EdgeValue, Elements, Moment, Sequence, Step
@@ -173,9 +173,14 @@ def _canonical_clause(clause: Clause | Elements) -> Clause | Elements:
         case Elements(path, quantifier, clauses):
             return Elements(path, quantifier, _canonical_clauses(clauses))
         case Clause(path, OneOf(values), negated):
-            return Clause(path, OneOf(tuple(sorted(values, key=scalar_order))), negated)
+            return Clause(path, OneOf(tuple(sorted(map(_plain, values), key=scalar_order))), negated)
         case _:
             return clause
+
+
+def _plain(scalar: Scalar) -> Scalar:
+    """3.0 as 3, which it equals: equal features must have one fingerprint."""
+    return int(scalar) if isinstance(scalar, float) and scalar.is_integer() else scalar
 
 
 def _canonical_clauses(clauses: tuple[Clause, ...]) -> tuple[Clause, ...]:

@@ -126,4 +126,5 @@ def _named(name: str, said: Said) -> tuple[Test, bool]:  # noqa: C901, PLR0911  
 
 
 def _distinct(said: Said) -> tuple[Scalar, ...]:
-    return tuple(dict.fromkeys(one.scalar() for one in said.items()))
+    values = [one.scalar() for one in said.items()]
+    return tuple({(isinstance(value, bool), value): value for value in values}.values())

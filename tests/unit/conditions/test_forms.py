@@ -3,8 +3,9 @@ import json
 import pytest
 from hypothesis import given
 
+from libs.conditions.comparisons import OneOf
 from libs.conditions.reading import read_document
-from libs.conditions.tree import Condition, Did, Not
+from libs.conditions.tree import Condition, Did, Not, Trait
 from libs.conditions.writing import write_document
 from libs.conditions.yaml_form import read_condition, written
 from libs.runtime.errors import InvalidArgument, TooLarge
@@ -46,6 +47,13 @@ def test_the_canonical_form_of_what_was_read_is_read_unchanged(condition: Condit
     except InvalidArgument:
         return  # the tree can hold a few things that nobody can write, such as a bound that never holds
     assert read_document(write_document(once)) == once
+
+
+def test_of_several_values_one_and_true_are_two_and_one_and_one_point_nought_are_one() -> None:
+    asked = read_condition('trait: {x: {in: [1, true, 1.0, "1", true]}}')
+    assert asked == Trait("x", OneOf((1, True, "1")))
+    assert asked != Trait("x", OneOf((True, 1, "1")))
+    assert read_condition("trait: {x: 1}") != read_condition("trait: {x: true}")
 
 
 def test_did_not_is_the_opposite_of_did() -> None:

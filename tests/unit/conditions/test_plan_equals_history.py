@@ -16,6 +16,8 @@ from libs.conditions.standing import Standing
 from libs.conditions.tree import Condition, Did
 from libs.conditions.tree import Sequence as Sequence_
 from libs.conditions.windows import HOUR
+from libs.conditions.yaml_form import read_condition
+from libs.runtime.strict_yaml import read_yaml
 from tests.unit.conditions.randomly import ZONES, conditions, dids, histories, moments, sequences, standings, starts
 
 EXAMPLES = 60
@@ -132,3 +134,18 @@ def test_a_definition_added_later_and_folded_from_history_is_as_if_it_had_been_t
     backfilled = folded(after.narrowed(after.features - before.features), events)
     assert fingerprint(after.combine([stored, backfilled])) == fingerprint(folded(after, events))
     assert fingerprint(folded(after, events).without(after.features - before.features)) == fingerprint(stored)
+
+
+@pytest.mark.parametrize("other", ["true", "1.0", '"1"'])
+def test_definitions_that_ask_for_values_which_python_takes_for_one_are_both_answered(other: str) -> None:
+    asked = {
+        "one": read_condition("did: {event: a, where: [{x: 1}]}"),
+        "other": read_condition(f"did: {{event: a, where: [{{x: {other}}}]}}"),
+    }
+    plan = Plan(asked, "UTC")
+    events = [Event(bytes(16), "a", HOUR, {"x": read_yaml(other)}, {}, "")]
+    features, standing = folded(plan, events), Standing()
+    for key, condition in asked.items():
+        expected = batch.answer(condition, events, standing, 2 * HOUR, plan.zones).holds
+        assert plan.answer(key, features, standing, 2 * HOUR).holds is expected, key
+    assert plan.answer("other", features, standing, 2 * HOUR).holds
