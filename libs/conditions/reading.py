@@ -52,7 +52,12 @@ def read_document(document: Any, path: str = "") -> Condition:
 
     Raises `InvalidArgument` with the path inside the document, which `path` is put before, and `TooLarge`.
     """
-    return _Reader().condition(Said(document, path), 0)
+    return read_said(Said(document, path))
+
+
+def read_said(said: Said) -> Condition:
+    """The condition that a part of a document says; raises `InvalidArgument` with the path, and `TooLarge`."""
+    return _Reader().condition(said, 0)
 
 
 class _Reader:
@@ -139,9 +144,8 @@ def _amount(measure: Measure, said: Said, per: str | None, window: Window) -> Am
 
 def _edge(edge: Edge, said: Said) -> Moment | EdgeValue:
     if isinstance(said.value, dict) and "of" in said.value:
-        rest = {name: value for name, value in said.value.items() if name != "of"}
-        of = said.entries()["of"].text()
-        return EdgeValue(edge, of, *read_test(Said(rest, said.path))) if rest else EdgeValue(edge, of)
+        of, rest = said.entries()["of"].text(), said.without("of")
+        return EdgeValue(edge, of, *read_test(rest)) if rest.value else EdgeValue(edge, of)
     fields = said.fields("of", "within", "not_within", *DATES)
     if "not_within" in fields:
         if len(fields) > 1:

@@ -1,6 +1,7 @@
 """A part of a document together with its path, so that whatever is wrong is told at its place."""
 
 from collections.abc import Collection, Iterator, Mapping
+from copy import copy
 from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 
@@ -55,6 +56,12 @@ class Said:
             self.fail(f"must have exactly one entry, not {len(entries)}")
         return next(iter(entries.items()))
 
+    def without(self, name: str) -> "Said":
+        """The same mapping but for one entry."""
+        rest = copy(self)
+        rest.value = {other: value for other, value in self.value.items() if other != name}
+        return rest
+
     def items(self) -> Iterator["Said"]:
         """The entries of a list that is not empty."""
         if not isinstance(self.value, list):
@@ -63,7 +70,7 @@ class Said:
             self.fail("is empty")
         if len(self.value) > MOST_ENTRIES:
             self.fail(f"has more than {MOST_ENTRIES:,} entries")
-        return (Said(value, f"{self.path}[{index}]") for index, value in enumerate(self.value))
+        return (type(self)(value, f"{self.path}[{index}]") for index, value in enumerate(self.value))
 
     def text(self) -> str:
         """A text that is not empty."""
