@@ -41,6 +41,18 @@ def from_wire(wire: pb.Condition, path: str = "") -> Condition:
     return read_said(_SaidOnWire(wire, path))
 
 
+def length_to_wire(written: str) -> pb.Length:
+    """The message that says a length such as "7d" or "36h"."""
+    wire = pb.Length()
+    _say(wire, written)
+    return wire
+
+
+def length_from_wire(wire: pb.Length) -> str:
+    """A length as documents write it, whose reader says whether it can be."""
+    return f"{wire.days}d" if wire.HasField("days") else f"{wire.hours}h"
+
+
 class _SaidOnWire(Said):
     """A part of a message as the part of a document that says the same.
 
@@ -160,7 +172,7 @@ def _asking(message: Message, asked: Mapping[str, Any]) -> str:
 def _plain(wire: pb.Length | pb.Value) -> Scalar:
     """A length as it is written, a value as it is."""
     if isinstance(wire, pb.Length):
-        return f"{wire.days}d" if wire.HasField("days") else f"{wire.hours}h"
+        return length_from_wire(wire)
     match wire.WhichOneof("value"):
         case "text":
             return wire.text

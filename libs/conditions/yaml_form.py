@@ -1,11 +1,9 @@
 """Conditions as people write them."""
 
-import yaml
-
 from libs.conditions.reading import read_document
 from libs.conditions.tree import Condition
 from libs.conditions.writing import write_document
-from libs.runtime.strict_yaml import read_yaml
+from libs.runtime.strict_yaml import read_yaml, write_yaml
 
 
 def read_condition(text: str) -> Condition:
@@ -18,4 +16,4 @@ def read_condition(text: str) -> Condition:
 
 def written(condition: Condition) -> str:
     """A YAML document that says the condition."""
-    return yaml.safe_dump(write_document(condition), allow_unicode=True, sort_keys=False, width=110)
+    return write_yaml(write_document(condition))

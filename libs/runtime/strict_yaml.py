@@ -28,6 +28,11 @@ def read_yaml(text: str) -> Any:
         raise InvalidArgument("", "is nested too deeply") from None
 
 
+def write_yaml(document: Any) -> str:
+    """The text that `read_yaml` reads as this document, for people to read, too."""
+    return yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=110)
+
+
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 _BOOLEAN: Final = "tag:yaml.org,2002:bool"
 _NUMBERS: Final = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})

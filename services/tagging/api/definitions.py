@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from portrait.tagging.v1 import tags_service_pb2 as pb
 
@@ -11,6 +11,7 @@ from libs.rpc.pages import next_page, page_cursor
 from libs.runtime.errors import InvalidArgument, NotFound
 from services.tagging.api.parts import Context, Methods
 from services.tagging.codec.definitions import definition_on_wire
+from services.tagging.codec.drafts import document_of, draft_of
 from services.tagging.codec.explanations import plan_on_wire
 from services.tagging.domain.plan import TagPlan
 from services.tagging.domain.published import PublishedTag
@@ -22,18 +23,26 @@ _MOST: Final = 10_000
 NOT_CHECKED: Final = "the schemas could not be read, so that names of events and traits were not checked"
 
 
+class Written(NamedTuple):
+    """A definition as a document, and the field of the request that says it."""
+
+    document: str
+    field: str
+
+
 class DefinitionMethods(Methods):
     """`PublishTag`, `PreviewTag`, `RetireTag`, `GetTag`, `ListTags`."""
 
     async def PublishTag(self, request: pb.PublishTagRequest, context: Context) -> pb.PublishTagResponse:
-        tried, plan = await self._tried(request.document, request.etag, request.request_id, request.look_at)
+        written = _written(request)
+        tried, plan = await self._tried(written, request.etag, request.request_id, request.look_at)
         if request.validate_only:
             return pb.PublishTagResponse(definition=definition_on_wire(tried.tag), plan=plan)
-        published = await self._publish(request.document, request.etag, request.request_id, validate_only=False)
+        published = await self._publish(written, request.etag, request.request_id, validate_only=False)
         return pb.PublishTagResponse(definition=definition_on_wire(published.tag), plan=plan)
 
     async def PreviewTag(self, request: pb.PreviewTagRequest, context: Context) -> pb.PreviewTagResponse:
-        _, plan = await self._tried(request.document, "", "", request.look_at)
+        _, plan = await self._tried(_written(request), "", "", request.look_at)
         return pb.PreviewTagResponse(plan=plan)
 
     async def RetireTag(self, request: pb.RetireTagRequest, context: Context) -> pb.RetireTagResponse:
@@ -59,6 +68,7 @@ class DefinitionMethods(Methods):
         return pb.GetTagResponse(
             definition=definition_on_wire(wanted[-1]),
             versions=[definition_on_wire(one, document=False) for one in versions],
+            draft=draft_of(wanted[-1].document),
         )
 
     async def ListTags(self, request: pb.ListTagsRequest, context: Context) -> pb.ListTagsResponse:
@@ -72,10 +82,12 @@ class DefinitionMethods(Methods):
             response.next_page_token = next_page(request, found[limit - 1].key)
         return response
 
-    async def _tried(self, document: str, etag: str, request_id: str, look_at: int) -> tuple[Publication, pb.TagPlan]:
+    async def _tried(
+        self, written: Written, etag: str, request_id: str, look_at: int
+    ) -> tuple[Publication, pb.TagPlan]:
         """What would be published, and what that would change."""
         tenant = calling_tenant()
-        tried = await self._publish(document, etag, request_id, validate_only=True)
+        tried = await self._publish(written, etag, request_id, validate_only=True)
         plan = TagPlan()
         if tried.changes:
             plan = await self._parts.previewing.plan(tenant, tried.definition, look_at)
@@ -84,13 +96,13 @@ class DefinitionMethods(Methods):
             warnings.append(NOT_CHECKED)
         return tried, plan_on_wire(plan, warnings, tried.changes)
 
-    async def _publish(self, document: str, etag: str, request_id: str, *, validate_only: bool) -> Publication:
+    async def _publish(self, written: Written, etag: str, request_id: str, *, validate_only: bool) -> Publication:
         tenant = calling_tenant()
         described = await self._parts.names.of(tenant)
-        with in_document():
+        with in_field(written.field):
             return await self._parts.publishing.publish(
                 tenant,
-                document,
+                written.document,
                 current_caller().name,
                 events=described.events,
                 traits=described.traits,
@@ -100,14 +112,20 @@ class DefinitionMethods(Methods):
             )
 
 
+def _written(request: pb.PublishTagRequest | pb.PreviewTagRequest) -> Written:
+    if request.HasField("draft"):
+        return Written(document_of(request.draft, "draft"), "draft")
+    return Written(request.document, "document")
+
+
 @contextmanager
-def in_document() -> Iterator[None]:
-    """Say where in a request the document stands in which something is wrong."""
+def in_field(field: str) -> Iterator[None]:
+    """Say which field of a request says the document in which something is wrong."""
     try:
         yield
     except InvalidArgument as error:
         told = f"{error.field}: {error.message}" if error.field else error.message
-        raise InvalidArgument("document", told, error.reason) from None
+        raise InvalidArgument(field, told, error.reason) from None
 
 
 def _stands(tag: PublishedTag) -> bool:

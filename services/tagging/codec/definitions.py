@@ -21,7 +21,7 @@ _STATES: Final[Mapping[State, pb.DefinitionState.ValueType]] = {
     "retiring": pb.DEFINITION_STATE_RETIRING,
     "retired": pb.DEFINITION_STATE_RETIRED,
 }
-_TYPES: Final[Mapping[ValueType, pb.ValueType.ValueType]] = {
+VALUE_TYPES: Final[Mapping[ValueType, pb.ValueType.ValueType]] = {
     "flag": pb.VALUE_TYPE_FLAG,
     "enum": pb.VALUE_TYPE_ENUM,
     "number": pb.VALUE_TYPE_NUMBER,
@@ -44,7 +44,7 @@ def definition_on_wire(tag: PublishedTag, *, document: bool = True) -> pb.TagDef
         category=said.category,
         owner=said.owner,
         description=said.description,
-        value_type=_TYPES[said.value_type],
+        value_type=VALUE_TYPES[said.value_type],
         source=said.source,
         options=said.options,
     )

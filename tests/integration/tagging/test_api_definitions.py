@@ -3,6 +3,9 @@
 from portrait.tagging.v1 import tag_pb2 as tags
 from portrait.tagging.v1 import tags_service_pb2 as pb
 
+from libs.conditions.yaml_form import read_condition
+from services.tagging.codec.drafts import draft_of
+from services.tagging.domain.definition import read_definition
 from services.tagging.queries.names import Described
 from tests.support.profile import refused
 from tests.support.tagging_service import Tagged
@@ -86,6 +89,47 @@ async def test_what_is_wrong_in_a_document_is_told_with_its_path(tagged: Tagged)
     told = await refused(tagged.stub.PublishTag(publishing(wrong)))
     assert told.code == "INVALID_ARGUMENT"
     assert "when.did.within" in told.violations["document"]
+
+
+async def test_a_definition_is_read_as_messages_changed_and_published_as_these(tagged: Tagged) -> None:
+    await tagged.did("u1", "product_viewed")
+    test = {"name": "somebody", "events": [{"event": "product_viewed", "ago": "1d"}], "expect": True}
+    await tagged.publish(document(tests=[test]))
+    draft = (await tagged.stub.GetTag(pb.GetTagRequest(tag="looks_around"))).draft
+    assert draft.when.did.window.within.days == 7
+    same = await tagged.stub.PublishTag(pb.PublishTagRequest(draft=draft))
+    assert (same.definition.version, list(same.plan.changes)) == (1, [])
+    draft.when.negation.did.CopyFrom(draft.when.did)
+    draft.tests[0].update({"expect": False})
+    plan = (await tagged.stub.PreviewTag(pb.PreviewTagRequest(draft=draft))).plan
+    assert (plan.lost, "other conditions" in plan.changes) == (1, True)
+    published = (await tagged.stub.PublishTag(pb.PublishTagRequest(draft=draft))).definition
+    await tagged.settle()
+    assert published.version == 2
+    assert read_definition(published.document, 2).rungs[0].condition == read_condition(f"not: {VIEWED}")
+    assert await tagged.tags("u1") == {}
+
+
+async def test_what_is_wrong_in_a_draft_is_told_at_its_field(tagged: Tagged) -> None:
+    draft = draft_of(document())
+    draft.when.did.window.within.hours = 72
+    del draft.when.did.events[:]
+    told = await refused(tagged.stub.PublishTag(pb.PublishTagRequest(draft=draft)))
+    assert (told.code, "is required" in str(told.violations)) == ("INVALID_ARGUMENT", True)
+    assert list(told.violations) == ["draft.when.did.events"]
+    draft = draft_of(document(value="number", source="statistic"))
+    draft.when.did.window.within.hours = 72
+    told = await refused(tagged.stub.PublishTag(pb.PublishTagRequest(draft=draft)))
+    assert "when: measures within hours" in told.violations["draft"]
+    draft = draft_of(document())
+    draft.when.did.per = "category"
+    draft.when.did.last.not_within.days = 3
+    told = await refused(tagged.stub.PublishTag(pb.PublishTagRequest(draft=draft)))
+    assert "says nothing beside last" in told.violations["draft.when.did.per"]
+    told = await refused(tagged.stub.PreviewTag(pb.PreviewTagRequest()))
+    assert "one of document, draft must be set" in str(told.violations)
+    both = pb.PublishTagRequest(document=document(), draft=draft_of(document()))
+    assert "only one of document, draft" in str((await refused(tagged.stub.PublishTag(both))).violations)
 
 
 async def test_a_test_that_fails_keeps_a_definition_from_being_published(tagged: Tagged) -> None:

@@ -23,10 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from portrait.conditions.v1 import condition_pb2 as portrait_dot_conditions_dot_v1_dot_condition__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dportrait/tagging/v1/tag.proto\x12\x13portrait.tagging.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"X\n\x08TagValue\x12\x0e\n\x04\x66lag\x18\x01 \x01(\x08H\x00\x12\x18\n\x04text\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08H\x00\x12\x19\n\x06number\x18\x03 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x00\x42\x07\n\x05value\"\xd1\x03\n\rTagDefinition\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x1d\n\x08\x64ocument\x18\x03 \x01(\tB\x0b\xbaH\x08r\x06 \x01(\x80\x80\x10\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x33\n\x05state\x18\x05 \x01(\x0e\x32$.portrait.tagging.v1.DefinitionState\x12\x30\n\x0cpublished_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cpublished_by\x18\x07 \x01(\t\x12>\n\x06titles\x18\x08 \x03(\x0b\x32..portrait.tagging.v1.TagDefinition.TitlesEntry\x12\x10\n\x08\x63\x61tegory\x18\t \x01(\t\x12\r\n\x05owner\x18\n \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x0b \x01(\t\x12\x32\n\nvalue_type\x18\x0c \x01(\x0e\x32\x1e.portrait.tagging.v1.ValueType\x12\x0e\n\x06source\x18\r \x01(\t\x12\x0f\n\x07options\x18\x0e \x03(\t\x1a-\n\x0bTitlesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x9a\x02\n\x07HeldTag\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.portrait.tagging.v1.TagValue\x12\n\n\x02of\x18\x03 \x01(\t\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x06origin\x18\x06 \x01(\x0e\x32\x1b.portrait.tagging.v1.Origin\x12\x12\n\nconfidence\x18\x07 \x01(\x01\x12\x1a\n\x12\x64\x65\x66inition_version\x18\x08 \x01(\r\x12\x10\n\x08\x65vent_id\x18\t \x01(\x0c*o\n\x06Origin\x12\x16\n\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x0f\n\x0bORIGIN_RULE\x10\x01\x12\x13\n\x0fORIGIN_INFERRED\x10\x02\x12\x12\n\x0eORIGIN_BY_HAND\x10\x03\x12\x13\n\x0fORIGIN_IMPORTED\x10\x04*}\n\tValueType\x12\x1a\n\x16VALUE_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fVALUE_TYPE_FLAG\x10\x01\x12\x13\n\x0fVALUE_TYPE_ENUM\x10\x02\x12\x15\n\x11VALUE_TYPE_NUMBER\x10\x03\x12\x13\n\x0fVALUE_TYPE_TEXT\x10\x04*\xc6\x01\n\x0f\x44\x65\x66initionState\x12 \n\x1c\x44\x45\x46INITION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45\x46INITION_STATE_FILLING\x10\x01\x12\x19\n\x15\x44\x45\x46INITION_STATE_LIVE\x10\x02\x12\x1b\n\x17\x44\x45\x46INITION_STATE_FORMER\x10\x03\x12\x1d\n\x19\x44\x45\x46INITION_STATE_RETIRING\x10\x04\x12\x1c\n\x18\x44\x45\x46INITION_STATE_RETIRED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dportrait/tagging/v1/tag.proto\x12\x13portrait.tagging.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&portrait/conditions/v1/condition.proto\"X\n\x08TagValue\x12\x0e\n\x04\x66lag\x18\x01 \x01(\x08H\x00\x12\x18\n\x04text\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08H\x00\x12\x19\n\x06number\x18\x03 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x00\x42\x07\n\x05value\"\xd1\x03\n\rTagDefinition\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x1d\n\x08\x64ocument\x18\x03 \x01(\tB\x0b\xbaH\x08r\x06 \x01(\x80\x80\x10\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x33\n\x05state\x18\x05 \x01(\x0e\x32$.portrait.tagging.v1.DefinitionState\x12\x30\n\x0cpublished_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cpublished_by\x18\x07 \x01(\t\x12>\n\x06titles\x18\x08 \x03(\x0b\x32..portrait.tagging.v1.TagDefinition.TitlesEntry\x12\x10\n\x08\x63\x61tegory\x18\t \x01(\t\x12\r\n\x05owner\x18\n \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x0b \x01(\t\x12\x32\n\nvalue_type\x18\x0c \x01(\x0e\x32\x1e.portrait.tagging.v1.ValueType\x12\x0e\n\x06source\x18\r \x01(\t\x12\x0f\n\x07options\x18\x0e \x03(\t\x1a-\n\x0bTitlesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xff\x04\n\x08TagDraft\x12*\n\x03tag\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12\x37\n\x05title\x18\x02 \x03(\x0b\x32(.portrait.tagging.v1.TagDraft.TitleEntry\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x37\n\x05value\x18\x06 \x01(\x0e\x32\x1e.portrait.tagging.v1.ValueTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x0f\n\x07options\x18\x08 \x03(\t\x12/\n\x04when\x18\t \x01(\x0b\x32!.portrait.conditions.v1.Condition\x12,\n\x06ladder\x18\n \x03(\x0b\x32\x1c.portrait.tagging.v1.TagRung\x12\x17\n\nconfidence\x18\x0b \x01(\x01H\x00\x88\x01\x01\x12\x34\n\x0ctime_to_live\x18\x0c \x01(\x0b\x32\x1e.portrait.conditions.v1.Length\x12\x33\n\x08\x63leaning\x18\r \x01(\x0b\x32!.portrait.conditions.v1.Condition\x12\x36\n\ncompletion\x18\x0e \x03(\x0b\x32\".portrait.tagging.v1.TagCompletion\x12&\n\x05tests\x18\x0f \x03(\x0b\x32\x17.google.protobuf.Struct\x1a,\n\nTitleEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b_confidence\"Q\n\x07TagRung\x12\r\n\x05value\x18\x01 \x01(\t\x12\x37\n\x04when\x18\x02 \x01(\x0b\x32!.portrait.conditions.v1.ConditionB\x06\xbaH\x03\xc8\x01\x01\"\x92\x01\n\rTagCompletion\x12\x34\n\x05value\x18\x01 \x01(\x0b\x32\x1d.portrait.tagging.v1.TagValueB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x04when\x18\x02 \x01(\x0b\x32!.portrait.conditions.v1.ConditionB\x06\xbaH\x03\xc8\x01\x01\x12\x12\n\nconfidence\x18\x03 \x01(\x01\"\x9a\x02\n\x07HeldTag\x12\x0b\n\x03tag\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.portrait.tagging.v1.TagValue\x12\n\n\x02of\x18\x03 \x01(\t\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x06origin\x18\x06 \x01(\x0e\x32\x1b.portrait.tagging.v1.Origin\x12\x12\n\nconfidence\x18\x07 \x01(\x01\x12\x1a\n\x12\x64\x65\x66inition_version\x18\x08 \x01(\r\x12\x10\n\x08\x65vent_id\x18\t \x01(\x0c*o\n\x06Origin\x12\x16\n\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x0f\n\x0bORIGIN_RULE\x10\x01\x12\x13\n\x0fORIGIN_INFERRED\x10\x02\x12\x12\n\x0eORIGIN_BY_HAND\x10\x03\x12\x13\n\x0fORIGIN_IMPORTED\x10\x04*}\n\tValueType\x12\x1a\n\x16VALUE_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0fVALUE_TYPE_FLAG\x10\x01\x12\x13\n\x0fVALUE_TYPE_ENUM\x10\x02\x12\x15\n\x11VALUE_TYPE_NUMBER\x10\x03\x12\x13\n\x0fVALUE_TYPE_TEXT\x10\x04*\xc6\x01\n\x0f\x44\x65\x66initionState\x12 \n\x1c\x44\x45\x46INITION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45\x46INITION_STATE_FILLING\x10\x01\x12\x19\n\x15\x44\x45\x46INITION_STATE_LIVE\x10\x02\x12\x1b\n\x17\x44\x45\x46INITION_STATE_FORMER\x10\x03\x12\x1d\n\x19\x44\x45\x46INITION_STATE_RETIRING\x10\x04\x12\x1c\n\x18\x44\x45\x46INITION_STATE_RETIRED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,18 +43,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TAGDEFINITION_TITLESENTRY']._serialized_options = b'8\001'
   _globals['_TAGDEFINITION'].fields_by_name['document']._loaded_options = None
   _globals['_TAGDEFINITION'].fields_by_name['document']._serialized_options = b'\272H\010r\006 \001(\200\200\020'
-  _globals['_ORIGIN']._serialized_start=959
-  _globals['_ORIGIN']._serialized_end=1070
-  _globals['_VALUETYPE']._serialized_start=1072
-  _globals['_VALUETYPE']._serialized_end=1197
-  _globals['_DEFINITIONSTATE']._serialized_start=1200
-  _globals['_DEFINITIONSTATE']._serialized_end=1398
-  _globals['_TAGVALUE']._serialized_start=116
-  _globals['_TAGVALUE']._serialized_end=204
-  _globals['_TAGDEFINITION']._serialized_start=207
-  _globals['_TAGDEFINITION']._serialized_end=672
-  _globals['_TAGDEFINITION_TITLESENTRY']._serialized_start=627
-  _globals['_TAGDEFINITION_TITLESENTRY']._serialized_end=672
-  _globals['_HELDTAG']._serialized_start=675
-  _globals['_HELDTAG']._serialized_end=957
+  _globals['_TAGDRAFT_TITLEENTRY']._loaded_options = None
+  _globals['_TAGDRAFT_TITLEENTRY']._serialized_options = b'8\001'
+  _globals['_TAGDRAFT'].fields_by_name['tag']._loaded_options = None
+  _globals['_TAGDRAFT'].fields_by_name['tag']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9_]{0,63}$'
+  _globals['_TAGDRAFT'].fields_by_name['value']._loaded_options = None
+  _globals['_TAGDRAFT'].fields_by_name['value']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_TAGRUNG'].fields_by_name['when']._loaded_options = None
+  _globals['_TAGRUNG'].fields_by_name['when']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_TAGCOMPLETION'].fields_by_name['value']._loaded_options = None
+  _globals['_TAGCOMPLETION'].fields_by_name['value']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_TAGCOMPLETION'].fields_by_name['when']._loaded_options = None
+  _globals['_TAGCOMPLETION'].fields_by_name['when']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ORIGIN']._serialized_start=1903
+  _globals['_ORIGIN']._serialized_end=2014
+  _globals['_VALUETYPE']._serialized_start=2016
+  _globals['_VALUETYPE']._serialized_end=2141
+  _globals['_DEFINITIONSTATE']._serialized_start=2144
+  _globals['_DEFINITIONSTATE']._serialized_end=2342
+  _globals['_TAGVALUE']._serialized_start=186
+  _globals['_TAGVALUE']._serialized_end=274
+  _globals['_TAGDEFINITION']._serialized_start=277
+  _globals['_TAGDEFINITION']._serialized_end=742
+  _globals['_TAGDEFINITION_TITLESENTRY']._serialized_start=697
+  _globals['_TAGDEFINITION_TITLESENTRY']._serialized_end=742
+  _globals['_TAGDRAFT']._serialized_start=745
+  _globals['_TAGDRAFT']._serialized_end=1384
+  _globals['_TAGDRAFT_TITLEENTRY']._serialized_start=1325
+  _globals['_TAGDRAFT_TITLEENTRY']._serialized_end=1369
+  _globals['_TAGRUNG']._serialized_start=1386
+  _globals['_TAGRUNG']._serialized_end=1467
+  _globals['_TAGCOMPLETION']._serialized_start=1470
+  _globals['_TAGCOMPLETION']._serialized_end=1616
+  _globals['_HELDTAG']._serialized_start=1619
+  _globals['_HELDTAG']._serialized_end=1901
 # @@protoc_insertion_point(module_scope)

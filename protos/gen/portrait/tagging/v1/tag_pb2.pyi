@@ -6,9 +6,11 @@ What a tag is, and what somebody holds of it."""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from portrait.conditions.v1 import condition_pb2 as _condition_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -251,6 +253,184 @@ class TagDefinition(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TagDefinition: _TypeAlias = TagDefinition  # noqa: Y015
+
+@_typing.final
+class TagDraft(_message.Message):
+    """A definition as messages, in place of a document. Its fields are those of a document and mean the same."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class TitleEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TAG_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    WHEN_FIELD_NUMBER: _builtins.int
+    LADDER_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    TIME_TO_LIVE_FIELD_NUMBER: _builtins.int
+    CLEANING_FIELD_NUMBER: _builtins.int
+    COMPLETION_FIELD_NUMBER: _builtins.int
+    TESTS_FIELD_NUMBER: _builtins.int
+    tag: _builtins.str
+    """Its key."""
+    category: _builtins.str
+    """Its category of the taxonomy, such as "interest"."""
+    owner: _builtins.str
+    """Who answers for it."""
+    description: _builtins.str
+    """What it means."""
+    value: Global___ValueType.ValueType
+    """What its values are."""
+    source: _builtins.str
+    """Where its values come from: "rule", "statistic", "first_last", "ranking", "imported", "set_by_hand" or "inferred"."""
+    confidence: _builtins.float
+    """Only of what is inferred: how sure it is, above 0 and up to 1."""
+    @_builtins.property
+    def title(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Titles by language, such as "zh" and "en"."""
+
+    @_builtins.property
+    def options(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The values that it can have, if it is an enumeration without a ladder, or some that the ladder does not have."""
+
+    @_builtins.property
+    def when(self) -> _condition_pb2.Condition:
+        """Who has it."""
+
+    @_builtins.property
+    def ladder(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagRung]:
+        """In place of `when`: the first rung that holds gives the value."""
+
+    @_builtins.property
+    def time_to_live(self) -> _condition_pb2.Length:
+        """How long a value stands that was set by hand or imported; absent: for ever."""
+
+    @_builtins.property
+    def cleaning(self) -> _condition_pb2.Condition:
+        """Who does not have it, whoever says so."""
+
+    @_builtins.property
+    def completion(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagCompletion]:
+        """Values for those of whom nothing better is known."""
+
+    @_builtins.property
+    def tests(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]:
+        """Examples that must come out as expected, as a document writes them."""
+
+    def __init__(
+        self,
+        *,
+        tag: _builtins.str = ...,
+        title: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        category: _builtins.str = ...,
+        owner: _builtins.str = ...,
+        description: _builtins.str = ...,
+        value: Global___ValueType.ValueType = ...,
+        source: _builtins.str = ...,
+        options: _abc.Iterable[_builtins.str] | None = ...,
+        when: _condition_pb2.Condition | None = ...,
+        ladder: _abc.Iterable[Global___TagRung] | None = ...,
+        confidence: _builtins.float | None = ...,
+        time_to_live: _condition_pb2.Length | None = ...,
+        cleaning: _condition_pb2.Condition | None = ...,
+        completion: _abc.Iterable[Global___TagCompletion] | None = ...,
+        tests: _abc.Iterable[_struct_pb2.Struct] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "cleaning", b"cleaning", "confidence", b"confidence", "time_to_live", b"time_to_live", "when", b"when"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "category", b"category", "cleaning", b"cleaning", "completion", b"completion", "confidence", b"confidence", "description", b"description", "ladder", b"ladder", "options", b"options", "owner", b"owner", "source", b"source", "tag", b"tag", "tests", b"tests", "time_to_live", b"time_to_live", "title", b"title", "value", b"value", "when", b"when"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
+    _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
+
+Global___TagDraft: _TypeAlias = TagDraft  # noqa: Y015
+
+@_typing.final
+class TagRung(_message.Message):
+    """A value of a ladder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    WHEN_FIELD_NUMBER: _builtins.int
+    value: _builtins.str
+    """The value."""
+    @_builtins.property
+    def when(self) -> _condition_pb2.Condition:
+        """Who has it."""
+
+    def __init__(
+        self,
+        *,
+        value: _builtins.str = ...,
+        when: _condition_pb2.Condition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["when", b"when"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["value", b"value", "when", b"when"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagRung: _TypeAlias = TagRung  # noqa: Y015
+
+@_typing.final
+class TagCompletion(_message.Message):
+    """A value that is concluded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    WHEN_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    confidence: _builtins.float
+    """How sure it is, above 0 and up to 1."""
+    @_builtins.property
+    def value(self) -> Global___TagValue:
+        """The value."""
+
+    @_builtins.property
+    def when(self) -> _condition_pb2.Condition:
+        """Of whom."""
+
+    def __init__(
+        self,
+        *,
+        value: Global___TagValue | None = ...,
+        when: _condition_pb2.Condition | None = ...,
+        confidence: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value", "when", b"when"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "value", b"value", "when", b"when"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagCompletion: _TypeAlias = TagCompletion  # noqa: Y015
 
 @_typing.final
 class HeldTag(_message.Message):

@@ -34,6 +34,7 @@ class PublishTagRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     LOOK_AT_FIELD_NUMBER: _builtins.int
+    DRAFT_FIELD_NUMBER: _builtins.int
     document: _builtins.str
     """The YAML document."""
     etag: _builtins.str
@@ -44,6 +45,10 @@ class PublishTagRequest(_message.Message):
     """Only check, and answer with the plan."""
     look_at: _builtins.int
     """People to look at for the plan at most; 0 means 500."""
+    @_builtins.property
+    def draft(self) -> _tag_pb2.TagDraft:
+        """The same as messages, in place of a document."""
+
     def __init__(
         self,
         *,
@@ -52,10 +57,11 @@ class PublishTagRequest(_message.Message):
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
         look_at: _builtins.int = ...,
+        draft: _tag_pb2.TagDraft | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "etag", b"etag", "look_at", b"look_at", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "draft", b"draft", "etag", b"etag", "look_at", b"look_at", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -293,6 +299,7 @@ class GetTagResponse(_message.Message):
 
     DEFINITION_FIELD_NUMBER: _builtins.int
     VERSIONS_FIELD_NUMBER: _builtins.int
+    DRAFT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def definition(self) -> _tag_pb2.TagDefinition:
         """The definition."""
@@ -301,15 +308,20 @@ class GetTagResponse(_message.Message):
     def versions(self) -> _containers.RepeatedCompositeFieldContainer[_tag_pb2.TagDefinition]:
         """All versions that there are, oldest first, without their documents."""
 
+    @_builtins.property
+    def draft(self) -> _tag_pb2.TagDraft:
+        """What the definition's document says, as it can be published again."""
+
     def __init__(
         self,
         *,
         definition: _tag_pb2.TagDefinition | None = ...,
         versions: _abc.Iterable[_tag_pb2.TagDefinition] | None = ...,
+        draft: _tag_pb2.TagDraft | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "draft", b"draft"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "draft", b"draft", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -961,19 +973,25 @@ class PreviewTagRequest(_message.Message):
 
     DOCUMENT_FIELD_NUMBER: _builtins.int
     LOOK_AT_FIELD_NUMBER: _builtins.int
+    DRAFT_FIELD_NUMBER: _builtins.int
     document: _builtins.str
     """The YAML document."""
     look_at: _builtins.int
     """People to look at for the plan at most; 0 means 500."""
+    @_builtins.property
+    def draft(self) -> _tag_pb2.TagDraft:
+        """The same as messages, in place of a document."""
+
     def __init__(
         self,
         *,
         document: _builtins.str = ...,
         look_at: _builtins.int = ...,
+        draft: _tag_pb2.TagDraft | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "look_at", b"look_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "draft", b"draft", "look_at", b"look_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
