@@ -30,7 +30,19 @@ def read_yaml(text: str) -> Any:
 
 def write_yaml(document: Any) -> str:
     """The text that `read_yaml` reads as this document, for people to read, too."""
-    return yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=110)
+    return yaml.dump(document, Dumper=_Exact, allow_unicode=True, sort_keys=False, width=110)
+
+
+class _Exact(yaml.SafeDumper):
+    """A dumper whose texts read back as they were, with breaks of lines that few know, too."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if _RARE_BREAKS.search(text) else None)
+
+
+_RARE_BREAKS: Final = re.compile("[\x85\u2028\u2029]")
+_Exact.add_representer(str, _text)
 
 
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"

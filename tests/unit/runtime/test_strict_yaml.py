@@ -1,7 +1,9 @@
+from typing import Any
+
 import pytest
 
 from libs.runtime.errors import InvalidArgument
-from libs.runtime.strict_yaml import read_yaml
+from libs.runtime.strict_yaml import read_yaml, write_yaml
 
 
 def test_dates_and_answers_stay_the_texts_that_they_are() -> None:
@@ -52,3 +54,27 @@ def test_aliases_of_aliases_that_say_a_billion_things_are_refused_at_once(again:
     bomb = "n0: &a0 {x: 1}\n" + "".join(f"n{n}: &a{n} {again.format(n - 1)}\n" for n in range(1, 30))
     with pytest.raises(InvalidArgument, match="with aliases written out"):
         read_yaml(bomb)
+
+
+def test_what_is_written_is_read_as_it_was() -> None:
+    texts = [
+        "no",
+        "2026-11-11",
+        "1e3",
+        "",
+        " x ",
+        "a\nb\r\n",
+        "0\x85",
+        "\u2028",
+        "\u2029",
+        "\x00\x7f\ufeff",
+        "护肤 😀",
+        "=",
+        "<<",
+    ]
+    document: dict[str, Any] = {
+        "texts": texts,
+        "others": [None, True, 3, 3.0, 1e300, -0.5, [], {}],
+        **dict.fromkeys(filter(None, texts)),
+    }
+    assert repr(read_yaml(write_yaml(document))) == repr(document)
