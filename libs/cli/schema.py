@@ -35,6 +35,7 @@ from libs.cli.paging import listed
 from libs.cli.plain import message_from, plain
 from libs.cli.tables import table
 from libs.cli.texts import many, moment
+from libs.runtime.strict_yaml import write_yaml
 
 COMMANDS = Commands("What events and traits mean.")
 
@@ -155,7 +156,7 @@ def _plan_table(plans: list[Planned]) -> RenderableType:
 def _yaml(schema: pb.Schema) -> str:
     data = {name: value for name, value in plain(schema).items() if value and name not in GIVEN_BY_SERVICE}
     data["properties"] = [{name: value for name, value in one.items() if value} for one in data.get("properties", [])]
-    return yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=110, default_flow_style=None)
+    return write_yaml(data, flow=None)
 
 
 def _table(calling: Calling, found: list[pb.Schema]) -> RenderableType:

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-import yaml
-
 from libs.people.identifiers import DAY, IdentifierRules, IdentifierType, PerPerson
 from libs.runtime.clock import SECOND, Micros
-from libs.runtime.strict_yaml import read_yaml
+from libs.runtime.strict_yaml import read_yaml, write_yaml
 
 _HOUR: Final = 3600 * SECOND
 
@@ -28,13 +26,7 @@ def written(rules: IdentifierRules) -> str:
     types = {type_.name: dict(_fields(type_)) for type_ in rules.types.values()}
     # Version 0 is what Portrait ships; a document names the version that it will be.
     version = {"version": rules.version} if rules.version else {}
-    return yaml.safe_dump(
-        {**version, "shared": rules.shared, "types": types},
-        allow_unicode=True,
-        sort_keys=False,
-        width=110,
-        default_flow_style=None,
-    )
+    return write_yaml({**version, "shared": rules.shared, "types": types}, flow=None)
 
 
 def _fields(type_: IdentifierType) -> Iterator[tuple[str, object]]:

@@ -28,9 +28,12 @@ def read_yaml(text: str) -> Any:
         raise InvalidArgument("", "is nested too deeply") from None
 
 
-def write_yaml(document: Any) -> str:
-    """The text that `read_yaml` reads as this document, for people to read, too."""
-    return yaml.dump(document, Dumper=_Exact, allow_unicode=True, sort_keys=False, width=110)
+def write_yaml(document: Any, *, flow: bool | None = False, width: int = 110) -> str:
+    """The text that `read_yaml` reads as this document, for people to read, too.
+
+    `flow` puts what is in braces and brackets: everything (True), nothing (False), or what holds plain values (None).
+    """
+    return yaml.dump(document, Dumper=_Exact, allow_unicode=True, sort_keys=False, width=width, default_flow_style=flow)
 
 
 class _Exact(yaml.SafeDumper):

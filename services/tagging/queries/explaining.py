@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-import yaml
-
 from libs.conditions.comparisons import Scalar
 from libs.conditions.explain import Explained, explain
 from libs.conditions.features import Features
@@ -16,6 +14,7 @@ from libs.conditions.writing import write_document
 from libs.people.person import Name
 from libs.runtime.clock import Micros
 from libs.runtime.errors import NotFound
+from libs.runtime.strict_yaml import write_yaml
 from libs.runtime.tenants import Tenants
 from services.tagging.catalogue import Catalogues, compile_definitions
 from services.tagging.domain.definition import TagDefinition, cleaning_name, completion_name, rung_name
@@ -99,10 +98,7 @@ def _leaves(told: Explained) -> Iterator[Leaf]:
 
 
 def _one_line(condition: Condition) -> str:
-    document = write_document(condition)
-    return yaml.safe_dump(
-        document, allow_unicode=True, sort_keys=False, width=_ONE_LINE, default_flow_style=True
-    ).strip()
+    return write_yaml(write_document(condition), flow=True, width=_ONE_LINE).strip()
 
 
 def _shown(told: Explained) -> str:
