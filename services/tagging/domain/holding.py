@@ -10,7 +10,7 @@ from libs.runtime.clock import Micros
 from services.tagging.domain.verdict import Against, Origin, Verdict
 
 
-class Held(msgspec.Struct, frozen=True, gc=False):
+class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A tag that somebody has. `event_id` is that of the event that told of it; `of` is what the value is about."""
 
     value: Scalar

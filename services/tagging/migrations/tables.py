@@ -32,7 +32,9 @@ from services.tagging.store.definition_tables import definition_tables
 
 metadata: Final = MetaData()
 
-_OFTEN_UPDATED: Final = {"fillfactor": "70"}  # so that an update stays on its page and touches no index
+# An update stays on its page and touches no index; a state of a few kilobytes stays in its row, for to put it elsewhere,
+# compressed, takes longer than to write it.
+_OFTEN_UPDATED: Final = {"fillfactor": "70", "toast_tuple_target": "8160"}
 
 log_tables(metadata)
 dead_letter_table(metadata)

@@ -7,7 +7,7 @@ revision = "0001"
 down_revision = None
 
 big, small, number, text, uuid, data = sa.BigInteger, sa.SmallInteger, sa.Integer, sa.Text, sa.Uuid, sa.LargeBinary
-_OFTEN_UPDATED = {"fillfactor": "70"}
+_OFTEN_UPDATED = {"fillfactor": "70", "toast_tuple_target": "8160"}
 
 
 def upgrade() -> None:
