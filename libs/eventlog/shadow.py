@@ -48,7 +48,6 @@ class Shadow(Generic[ConnectionT]):
             try:
                 behind = await self.turn()
             except Fenced:
-                self.positions = {}
                 await asyncio.sleep(IDLE_SECONDS)
             except Exception as error:  # noqa: BLE001  a shadow that stops could never be switched to
                 told.warning("shadow_waits", error=repr(error))
@@ -62,15 +61,20 @@ class Shadow(Generic[ConnectionT]):
     async def turn(self, done: Callable[[], Awaitable[None]] | None = None) -> int:
         """Fold up to where the version that is read stood a moment ago; how many events it is ahead by now.
 
-        `done` is awaited after every transaction. Raises `Fenced`, `ParkingFull` or what broke.
+        `done` is awaited after every transaction. Raises `Fenced` where another went on, and the next turn goes on from
+        there, `ParkingFull` or what broke.
         """
         held = sorted(self.partitions)
         self.positions = {partition: at for partition, at in self.positions.items() if partition in held}
         if unknown := [partition for partition in held if partition not in self.positions]:
             self.positions |= await self.folding.checkpoints.load(unknown)
-        for partition, ceiling in (await self.ceilings(held)).items():
-            if self.positions[partition] < ceiling:
-                await self._follow(partition, ceiling, done)
+        try:
+            for partition, ceiling in (await self.ceilings(held)).items():
+                if self.positions[partition] < ceiling:
+                    await self._follow(partition, ceiling, done)
+        except Fenced:
+            self.positions = {}
+            raise
         ahead = await self.ceilings(held)
         return sum(max(0, ahead[partition] - self.positions[partition]) for partition in held)
 

@@ -16,7 +16,7 @@ from libs.eventlog.jetstream import Broker
 from libs.eventlog.lease_store import PostgresLeases
 from libs.eventlog.leases import Leases
 from libs.eventlog.log_source import GrpcLogSource
-from libs.eventlog.mending import ConsumerMender
+from libs.eventlog.mending import ConsumerMender, Menders
 from libs.eventlog.migrations import migrate
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.ranges import Ranges
@@ -163,6 +163,8 @@ async def live(life: Lifecycle, settings: TaggingSettings) -> None:
         log,
     )
 
+    menders = [ConsumerMender(folding), ConsumerMender(learning)]
+
     async def standings() -> Sequence[Standing]:
         return [standing_of_one(one) for one in consumers]
 
@@ -186,9 +188,7 @@ async def live(life: Lifecycle, settings: TaggingSettings) -> None:
         serve(
             [
                 *tagging_services(parts),
-                *log_services(
-                    log, pool, standings, ground.consumed, [ConsumerMender(folding), ConsumerMender(learning)]
-                ),
+                *log_services(log, pool, standings, ground.consumed, Menders([menders, backfill])),
             ],
             host=settings.host,
             port=settings.port,

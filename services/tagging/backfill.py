@@ -7,7 +7,7 @@ Killed anywhere, it goes on; whatever is published or retired meanwhile is taken
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,11 +15,12 @@ import asyncpg
 import structlog
 
 from libs.conditions.plan import Plan
-from libs.eventlog.checkpoint import RETIRED, PostgresCheckpoints
+from libs.eventlog.checkpoint import RETIRED, Fenced, PostgresCheckpoints
 from libs.eventlog.database import Connection
 from libs.eventlog.dead_letters import PostgresDeadLetters
 from libs.eventlog.folding import Folding, OwnLog
 from libs.eventlog.log import LogSource
+from libs.eventlog.mending import ConsumerMender, Mender
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.shadow import Shadow
 from libs.eventlog.verdict import Refused, Retry
@@ -118,7 +119,9 @@ class Backfill:
             try:
                 if self.held:
                     busy = any([await self.turn(tenant.id) for tenant in self.tenants])
-            except Behind:
+                else:
+                    await self.look()
+            except (Behind, Fenced):
                 await asyncio.sleep(LOOK_SECONDS)
             except Exception as error:  # noqa: BLE001  else nothing that is published would ever be live
                 log.warning("backfill_waits", error=repr(error))
@@ -130,7 +133,8 @@ class Backfill:
     async def turn(self, tenant: str) -> bool:
         """Bring what waits of a tenant a step further; whether anything waits.
 
-        Raises `Behind` to be called again, `FailedPrecondition` while events can't be folded for the new definitions.
+        Raises `Behind`, or `Fenced` by another replica, to be called again; `FailedPrecondition` while events
+        can't be folded for the new definitions.
         """
         async with self.pool.acquire() as connection, connection.transaction():
             if await MarkRows(connection, tenant).go_on(self.portion):
@@ -148,9 +152,25 @@ class Backfill:
             await self._flip(tenant, catalogue, layer)
         return True
 
+    async def look(self) -> None:
+        """Know the layers that another replica is filling: what they could not fold is mended by any."""
+        known: set[int] = set()
+        async with self.pool.acquire() as connection:
+            for tenant in self.tenants:
+                _, filling = await FeatureRows(connection, tenant.id).layers()
+                for layer in filling:
+                    self._shadow(tenant.id, layer)
+                    known.add(layer.number)
+        for number in self._shadows.keys() - known:
+            self._forget(number)
+
     def fold_of(self, layer: int) -> FeatureFold | None:
-        """How a layer is folded that this replica is filling; None for any other."""
+        """How a layer that is filling is folded; None for any other, and for one that was begun just now."""
         return self._folds.get(layer)
+
+    def __iter__(self) -> Iterator[Mender]:
+        """A mender for each layer that is filling."""
+        return (ConsumerMender(shadow.folding) for shadow in tuple(self._shadows.values()))
 
     async def _layer(self, connection: Connection, tenant: str, catalogue: Catalogue) -> Filling | None:
         """The layer that is to be filled for what waits; one for anything else is of no use any more."""
@@ -175,8 +195,11 @@ class Backfill:
         consumer = consumer_of(layer.number)
         await connection.execute(_RETIRE, consumer, INTERACTIONS, RETIRED)
         await connection.execute(_FORGET_LETTERS, consumer, INTERACTIONS)
-        self._shadows.pop(layer.number, None)
-        self._folds.pop(layer.number, None)
+        self._forget(layer.number)
+
+    def _forget(self, number: int) -> None:
+        self._shadows.pop(number, None)
+        self._folds.pop(number, None)
 
     def _shadow(self, tenant: str, layer: Filling) -> Shadow[Connection]:
         shadow = self._shadows.get(layer.number)

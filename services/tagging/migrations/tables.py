@@ -32,8 +32,8 @@ from services.tagging.store.definition_tables import definition_tables
 
 metadata: Final = MetaData()
 
-# An update stays on its page and touches no index; a state of a few kilobytes stays in its row, for to put it elsewhere,
-# compressed, takes longer than to write it.
+# An update stays on its page and touches no index. A state of a few kilobytes stays in its row: to compress it and put
+# it elsewhere takes longer than to write it.
 _OFTEN_UPDATED: Final = {"fillfactor": "70", "toast_tuple_target": "8160"}
 
 log_tables(metadata)

@@ -1,14 +1,19 @@
 """What goes wrong in other systems of the kind, each as a test."""
 
 import asyncio
+from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
+import pytest
 from portrait.log.v1 import event_pb2 as log_pb
 from portrait.tagging.v1 import events_pb2 as pb
 
+from libs.eventlog.checkpoint import Fenced
 from libs.people.identity_events import CutMade, Move
 from libs.people.spans import WHOLE, BySession, in_session, own_id
 from libs.runtime.clock import SECOND, Micros
+from libs.runtime.errors import FailedPrecondition
 from services.tagging.codec.changes import ASSIGNED, REMOVED
 from tests.support.tagging import TENANT, TagWorld, document, keys
 
@@ -144,6 +149,49 @@ async def test_an_identifier_that_never_did_anything_makes_nobody_due_when_it_mo
     tag_world.says(Move(BERT, WHOLE, BERT, 2))
     await tag_world.learn()
     assert await tag_world.evaluating.waiting() == 2
+
+
+async def test_a_replica_goes_on_filling_where_another_left_off(
+    tag_world: TagWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(tag_world)
+    tag_world.now = START
+    people = keys("p1", "p2", "p3")
+    await tag_world.publish(BUYER)
+    with monkeypatch.context() as never_level:
+        never_level.setattr("services.tagging.backfill.NEARLY_LEVEL", -1)
+        for person, replica in zip(people, (tag_world, other, tag_world), strict=True):
+            tag_world.collect(person, "bought", START)
+            await tag_world.fold()
+            with suppress(Fenced):
+                await replica.fill()
+    await tag_world.fill()
+    await tag_world.settle()
+    assert await tag_world.held() == {person: {"buyer": (True, "")} for person in people}
+
+
+async def test_what_can_not_be_folded_for_a_new_definition_is_mended_by_any_replica(
+    tag_world: TagWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(tag_world)
+    tag_world.now = START
+    tag_world.collect(ANNA, "bought", START)
+    tag_world.collect(BERT, "bought", START)
+    await tag_world.fold()
+    await tag_world.publish(BUYER)
+    with monkeypatch.context() as broken:
+        broken.setattr("services.tagging.folding.event_of", lambda *_: 1 // 0)
+        with pytest.raises(FailedPrecondition, match="2 events can't be folded"):
+            await tag_world.fill()
+    assert list(other.backfill) == []
+    await other.backfill.look()
+    (mender,) = other.backfill
+    for person in (ANNA, BERT):
+        assert (await mender.retry((TENANT, person))).folded == 1
+    await tag_world.settle()
+    assert await tag_world.held() == {person: {"buyer": (True, "")} for person in (ANNA, BERT)}
+    await other.backfill.look()
+    assert list(other.backfill) == []
 
 
 async def test_whoever_is_yet_to_be_answered_is_counted(tag_world: TagWorld) -> None:
