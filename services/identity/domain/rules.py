@@ -10,6 +10,8 @@ from libs.runtime.clock import SECOND, Micros
 from libs.runtime.errors import InvalidArgument
 
 HOUR: Final[Micros] = 3600 * SECOND
+HIGHEST_CHOSEN: Final = 2_147_000_000
+"""A document may name a version as high as a date with a number, 2026112201, and not the last that there can be."""
 
 _WRITTEN: Final = {
     field: {"parts": "of"}.get(field, field)
@@ -52,6 +54,8 @@ def decide(history: RulesHistory, rules: IdentifierRules) -> list[RulesPublished
         return []
     if rules.version <= current.version:
         raise InvalidArgument("version", f"must be greater than {current.version}, which stands")
+    if rules.version > max(HIGHEST_CHOSEN, current.version + 1):
+        raise InvalidArgument("version", f"must be at most {HIGHEST_CHOSEN}, so that others can follow")
     for name, type_ in rules.types.items():
         for version in history.versions:
             known = version.types.get(name)

@@ -7,7 +7,15 @@ import pytest
 
 from libs.people.identifiers import DAY, DEFAULT_RULES, IdentifierRules, PerPerson
 from libs.runtime.errors import InvalidArgument
-from services.identity.domain.rules import HOUR, RulesHistory, RulesPublished, decide, differences, evolve
+from services.identity.domain.rules import (
+    HIGHEST_CHOSEN,
+    HOUR,
+    RulesHistory,
+    RulesPublished,
+    decide,
+    differences,
+    evolve,
+)
 from tests.support.identity import rules
 
 
@@ -16,6 +24,15 @@ def history(*versions: IdentifierRules) -> RulesHistory:
     for one in versions:
         known = evolve(known, RulesPublished(one))
     return known
+
+
+def test_nobody_can_choose_the_last_version_that_there_can_be() -> None:
+    with pytest.raises(InvalidArgument, match="so that others can follow") as caught:
+        decide(history(rules(2026112201)), rules(2**31 - 1))
+    assert caught.value.field == "version"
+    highest = rules(HIGHEST_CHOSEN)
+    assert decide(history(rules(2026112201)), highest)
+    assert decide(history(highest), rules(HIGHEST_CHOSEN + 1))
 
 
 def test_before_anything_is_published_the_shipped_rules_stand() -> None:
