@@ -1,7 +1,7 @@
 """Stage two: whoever is due is answered, and what is news is told, in one transaction."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final, NamedTuple
@@ -25,7 +25,7 @@ from services.tagging.domain.holding import Holding
 from services.tagging.domain.layers import Row
 from services.tagging.store import refolds
 from services.tagging.store.by_hand import ByHandRows
-from services.tagging.store.due import NOTHING, Affected, Due, DueRows, united
+from services.tagging.store.due import Due, DueRows
 from services.tagging.store.features import FeatureRows
 from services.tagging.store.holdings import HoldingRows
 from services.tagging.store.marks import MarkRows, with_marks
@@ -98,7 +98,8 @@ class Evaluating:
         if now is None:
             return False
         async with self.pool.acquire() as connection, connection.transaction():
-            # Whatever is read is read under the locks of these rows: what changes later makes them due again.
+            # Whatever is read is read under the locks of these rows: what changes later makes them due again. They are
+            # taken as they come, so nobody else's may be waited for behind them, or two would wait in a circle.
             due = await DueRows(connection, tenant.id).take(now, self.size)
             if due:
                 await self._answer(connection, tenant, now, due)
@@ -135,7 +136,6 @@ class Evaluating:
         await self._settle(rows, due, seen, held, unready | {*failed})
         await rows.postpone(sorted(unready), now + 1)  # once more when time has gone on
         await rows.postpone(failed, now + TRY_AGAIN)
-        await rows.mark(_handed_on(due, seen.persons.became))
         if events:
             await self.log.append_in(connection, events, look_first=False)
 
@@ -202,13 +202,3 @@ class Evaluating:
                 later[one.person] = change
         await rows.later(later)
         await rows.done(done)
-
-
-def _handed_on(due: Iterable[Due], became: Mapping[bytes, bytes]) -> dict[bytes, Affected]:
-    """What people were due for who are others now, by these others."""
-    handed: dict[bytes, Affected] = {}
-    for one in due:
-        other = became.get(one.person)
-        if other is not None:
-            handed[other] = united(one.affected, handed.get(other, NOTHING))
-    return handed

@@ -21,9 +21,9 @@ from services.tagging.domain.definition import TagDefinition
 from services.tagging.domain.values import read_value
 from services.tagging.handlers.event_ids import all_recorded, digest_of, event_id, recorded
 from services.tagging.handlers.publishing import in_force
+from services.tagging.marking import mark_people
 from services.tagging.store.by_hand import ByHandRows
 from services.tagging.store.definitions import DefinitionRows
-from services.tagging.store.due import DueRows
 
 _OTHER_ROW: Final = "import_id: said something else in this row before; a file that was mended takes a new id"
 
@@ -148,11 +148,10 @@ class Saying:
         self, connection: Connection, tenant: str, told: Mapping[Told, int], reason: str, people: Collection[bytes]
     ) -> list[Appended]:
         """Record what is said, each with the digest of what was asked for."""
+        # First, for whoever waits for the map must hold nothing that others want who have it.
+        await mark_people(connection, tenant, people, {one.tag for one in told}, list(told)[-1].event_id)
         newest = {(one.identifier, one.tag): one for one in told}
         await ByHandRows(connection, tenant).tell(list(newest.values()))
-        tags = frozenset(one.tag for one in told)
-        causes = dict.fromkeys(people, list(told)[-1].event_id)
-        await DueRows(connection, tenant).mark(dict.fromkeys(people, tags), causes)
         return await self.transactions.log.append_in(connection, [_event(tenant, *one, reason) for one in told.items()])
 
     async def _definition(self, connection: Connection, tenant: str, tag: str) -> TagDefinition:

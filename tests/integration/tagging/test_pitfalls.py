@@ -1,6 +1,7 @@
 """What goes wrong in other systems of the kind, each as a test."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -10,11 +11,16 @@ from portrait.log.v1 import event_pb2 as log_pb
 from portrait.tagging.v1 import events_pb2 as pb
 
 from libs.eventlog.checkpoint import Fenced
+from libs.eventlog.transactions import Transactions
 from libs.people.identity_events import CutMade, Move
+from libs.people.person import Name, Person
+from libs.people.postgres_identity_map import PostgresIdentityMap
 from libs.people.spans import WHOLE, BySession, in_session, own_id
 from libs.runtime.clock import SECOND, Micros
 from libs.runtime.errors import FailedPrecondition
 from services.tagging.codec.changes import ASSIGNED, REMOVED
+from services.tagging.handlers.saying import Saying, Wanted
+from services.tagging.store.due import DueRows
 from tests.support.tagging import TENANT, TagWorld, document, keys
 
 HOUR: Final[Micros] = 3600 * SECOND
@@ -252,6 +258,41 @@ async def test_whoever_becomes_another_person_hands_on_what_is_due_and_holds_not
     assert await tag_world.held() == {BERT: {"buyer": (True, "")}}
     ids = [event.id for event in await tag_world.events()]
     assert len(ids) == len(set(ids))
+
+
+async def test_whoever_answers_people_waits_for_nobody_who_makes_others_due(tag_world: TagWorld) -> None:
+    tag_world.now = START
+    await tag_world.publish(BUYER)
+    await tag_world.fill()
+    tag_world.collect(BERT, "bought", START)
+    await tag_world.settle()
+    tag_world.says(Move(BERT, WHOLE, ANNA, 1))
+    await tag_world.learn()
+    async with tag_world.pool.acquire() as another, another.transaction(), asyncio.timeout(5):
+        await DueRows(another, TENANT).mark({ANNA: None})
+        assert await tag_world.answer()
+        await DueRows(another, TENANT).mark({BERT: None})  # in a circle, one of the two would be undone
+    await tag_world.settle()
+    assert await tag_world.held() == {ANNA: {"buyer": (True, "")}}
+
+
+async def test_what_is_said_of_somebody_who_has_just_become_another_is_said_of_the_other(tag_world: TagWorld) -> None:
+    tag_world.now = START
+    await tag_world.publish(document("vip", "", source="set_by_hand"))
+    await tag_world.settle()
+    tag_world.says(Move(BERT, WHOLE, ANNA, 1))
+
+    class Late(PostgresIdentityMap):
+        async def people(self, tenant: str, names: Sequence[Name]) -> list[Person]:
+            found = await super().people(tenant, names)
+            await tag_world.settle()
+            return found
+
+    saying = Saying(Transactions(tag_world.pool, tag_world.log), Late(tag_world.pool), lambda _: START)
+    said = await saying.set(TENANT, "vip", Wanted(Name(BERT), True, "", None), "me", "")
+    assert said.person == BERT
+    await tag_world.settle()
+    assert await tag_world.held() == {ANNA: {"vip": (True, "")}}
 
 
 async def test_nobody_is_answered_while_a_part_of_them_is_to_be_folded_anew(tag_world: TagWorld) -> None:
