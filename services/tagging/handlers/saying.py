@@ -1,6 +1,6 @@
 """What is said of people by hand or by a file: it attaches to the identifier that founded the person named."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -79,7 +79,7 @@ class Saying:
             if place is not None:
                 return Set(place, id_, person.id)
             told = _told(await self._definition(connection, tenant, tag), wanted, person.id, now, by, "", id_)
-            (place,) = await self._tell(connection, tenant, {told: digest}, reason, [person.id])
+            (place,) = await self._tell(connection, tenant, {told: digest}, reason)
             return Set(place, id_, person.id)
 
         return await self.transactions.run(work)
@@ -107,7 +107,7 @@ class Saying:
             told = [Told(one.identifier, tag, None, "", now, None, by, "", ids[one.identifier]) for one in said]
             if not told:
                 return None
-            appended = await self._tell(connection, tenant, dict.fromkeys(told, digest), reason, [person.id])
+            appended = await self._tell(connection, tenant, dict.fromkeys(told, digest), reason)
             return Set(appended[0], told[0].event_id, person.id)
 
         return await self.transactions.run(work)
@@ -139,17 +139,17 @@ class Saying:
                 except InvalidArgument as error:
                     refused[row.row] = str(error)
             if told:
-                await self._tell(connection, tenant, told, "", {one.identifier for one in told})
+                await self._tell(connection, tenant, told, "")
             return Imported(len(told), duplicates, refused)
 
         return await self.transactions.run(work)
 
-    async def _tell(
-        self, connection: Connection, tenant: str, told: Mapping[Told, int], reason: str, people: Collection[bytes]
-    ) -> list[Appended]:
+    async def _tell(self, connection: Connection, tenant: str, told: Mapping[Told, int], reason: str) -> list[Appended]:
         """Record what is said, each with the digest of what was asked for."""
-        # First, for whoever waits for the map must hold nothing that others want who have it.
-        await mark_people(connection, tenant, people, {one.tag for one in told}, list(told)[-1].event_id)
+        # First, for whoever waits for the map must hold nothing that others want who have it. By identifiers, for who
+        # they belong to may be somebody else than when the person was looked up.
+        said, tags = {one.identifier for one in told}, {one.tag for one in told}
+        await mark_people(connection, tenant, said, tags, list(told)[-1].event_id)
         newest = {(one.identifier, one.tag): one for one in told}
         await ByHandRows(connection, tenant).tell(list(newest.values()))
         return await self.transactions.log.append_in(connection, [_event(tenant, *one, reason) for one in told.items()])

@@ -35,6 +35,18 @@ BUYER: Final = document("buyer", "{did: {event: bought}}")
 (ANNA, BERT) = keys("anna", "bert")
 
 
+def late(world: TagWorld) -> Saying:
+    """Says what it is told to when somebody was looked up, and then all that waits has come to pass."""
+
+    class Late(PostgresIdentityMap):
+        async def people(self, tenant: str, names: Sequence[Name]) -> list[Person]:
+            found = await super().people(tenant, names)
+            await world.settle()
+            return found
+
+    return Saying(Transactions(world.pool, world.log), Late(world.pool), lambda _: START)
+
+
 def by_the_clock(world: TagWorld, now: Micros) -> None:
     """Let the service find out by itself what time it is."""
     world.interactions.clocks[TENANT] = now
@@ -281,18 +293,25 @@ async def test_what_is_said_of_somebody_who_has_just_become_another_is_said_of_t
     await tag_world.publish(document("vip", "", source="set_by_hand"))
     await tag_world.settle()
     tag_world.says(Move(BERT, WHOLE, ANNA, 1))
-
-    class Late(PostgresIdentityMap):
-        async def people(self, tenant: str, names: Sequence[Name]) -> list[Person]:
-            found = await super().people(tenant, names)
-            await tag_world.settle()
-            return found
-
-    saying = Saying(Transactions(tag_world.pool, tag_world.log), Late(tag_world.pool), lambda _: START)
-    said = await saying.set(TENANT, "vip", Wanted(Name(BERT), True, "", None), "me", "")
+    said = await late(tag_world).set(TENANT, "vip", Wanted(Name(BERT), True, "", None), "me", "")
     assert said.person == BERT
     await tag_world.settle()
     assert await tag_world.held() == {ANNA: {"vip": (True, "")}}
+
+
+async def test_what_is_taken_back_of_somebody_who_has_just_come_apart_is_gone_of_both(
+    tag_world: TagWorld,
+) -> None:
+    tag_world.now = START
+    await tag_world.publish(document("vip", "", source="set_by_hand"))
+    await tag_world.say(BERT, "vip", True, START)
+    tag_world.says(Move(BERT, WHOLE, ANNA, 1))
+    await tag_world.settle()
+    assert await tag_world.held() == {ANNA: {"vip": (True, "")}}
+    tag_world.says(Move(BERT, WHOLE, BERT, 2))
+    await late(tag_world).clear(TENANT, "vip", Name(ANNA), "me", "")
+    await tag_world.settle()
+    assert await tag_world.held() == {}
 
 
 async def test_nobody_is_answered_while_a_part_of_them_is_to_be_folded_anew(tag_world: TagWorld) -> None:
