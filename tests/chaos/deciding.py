@@ -54,16 +54,27 @@ class Published(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass
 class Minutes:
-    """What was asked for since the beginning, and what was answered since the last look."""
+    """What was asked for since the beginning, and the answers since the last look that no fault excuses."""
 
     asked: set[str] = field(default_factory=set)
-    decided: list[Decided] = field(default_factory=list)
-    published: list[Published] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     def close(self) -> None:
         """Begin a new page: what was answered has been checked."""
-        self.decided, self.published, self.wrong = [], [], []
+        self.wrong = []
+
+
+@dataclass
+class IdentityMinutes(Minutes):
+    """What was decided since the last look."""
+
+    decided: list[Decided] = field(default_factory=list)
+    published: list[Published] = field(default_factory=list)
+
+    def close(self) -> None:
+        """See `Minutes.close`."""
+        super().close()
+        self.decided, self.published = [], []
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +90,7 @@ class Asking:
     """Sends each request until it is answered; what it says and is told goes to the minutes."""
 
     name: str
-    identities: Any
+    service: Any
     minutes: Minutes
     seed: int
     chance: Random
@@ -95,7 +106,7 @@ class Asking:
         self.minutes.asked.add(wanted.request.request_id)
         while True:
             try:
-                method = getattr(self.identities, wanted.method)
+                method = getattr(self.service, wanted.method)
                 return await method(wanted.request, timeout=within, metadata=metadata_for(TENANT, self.name))
             except grpc.aio.AioRpcError as error:
                 if error.code() not in PASSING:
@@ -112,6 +123,7 @@ class Desk:
     """Asks for one decision after the other, which follow from its chance; now and then for one that it asked for."""
 
     asking: Asking
+    minutes: IdentityMinutes
     _done: list[tuple[Wanted, Decided]] = field(default_factory=list, init=False)
 
     async def run(self) -> None:
@@ -132,13 +144,13 @@ class Desk:
         again = await self._told(wanted)
         if again != before:
             told = f"{wanted.method} {before.request_id} was answered {before}, and then {again}"
-            self.asking.minutes.wrong.append(told)
+            self.minutes.wrong.append(told)
 
     async def _told(self, wanted: Wanted) -> Decided:
         said = (await self.asking.answer(wanted, CALL_SECONDS)).decided
         position = said.position
         told = Decided(wanted.request.request_id, said.event_id, (position.partition, position.position))
-        self.asking.minutes.decided.append(told)
+        self.minutes.decided.append(told)
         return told
 
     def _wanted(self) -> Wanted:
@@ -153,6 +165,7 @@ class Lawgiver:
     """Publishes rules, and then others."""
 
     asking: Asking
+    minutes: IdentityMinutes
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -162,7 +175,7 @@ class Lawgiver:
             said = rules_pb2.Rules(document=written(rules))
             request = pb.PublishRulesRequest(rules=said, request_id=self.asking.request_id())
             answer = await self.asking.answer(Wanted("PublishRules", request), PUBLISH_SECONDS)
-            self.asking.minutes.published.append(Published(rules, answer.rules.version))
+            self.minutes.published.append(Published(rules, answer.rules.version))
 
 
 def _of_pair(kind: Any) -> Callable[[Sequence[Person], Random, dict[str, str]], Any]:
@@ -194,7 +207,7 @@ _DECISIONS: Final = (
 
 
 @asynccontextmanager
-async def desks(stage: Stage, plan: Plan, minutes: Minutes) -> AsyncIterator[list[Busy]]:
+async def desks(stage: Stage, plan: Plan, minutes: IdentityMinutes) -> AsyncIterator[list[Busy]]:
     """Whoever decides in a round, silent yet; their calls are spread over the replicas."""
     names = [f"d{number}" for number in range(plan.desks)] + ["law"] * plan.publishing
     opened = {name: channel(stage.identities) for name in names}
@@ -203,7 +216,7 @@ async def desks(stage: Stage, plan: Plan, minutes: Minutes) -> AsyncIterator[lis
             Asking(name, rpc.IdentitiesStub(one), minutes, plan.seed, Random(f"{plan.seed} {name}"))
             for name, one in opened.items()
         ]
-        yield [Lawgiver(one) if one.name == "law" else Desk(one) for one in asking]
+        yield [Lawgiver(one, minutes) if one.name == "law" else Desk(one, minutes) for one in asking]
     finally:
         for one in opened.values():
             await one.close()

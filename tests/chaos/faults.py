@@ -20,7 +20,7 @@ from libs.runtime.errors import Unavailable
 from tests.chaos.stage import PARTITIONS, Database, Stage
 from tests.support.full_disk import full_disk
 
-Log = Literal["interactions", "identity", "counts"]
+Log = Literal["interactions", "identity", "tags", "counts"]
 
 
 _END_ALL: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"

@@ -18,7 +18,7 @@ from services.identity.codec.events import DECISIONS, decision_of
 from services.identity.domain.changes import places
 from services.identity.domain.resolution import Resolution, resolve
 from services.identity.domain.standing import Case
-from tests.chaos.deciding import Minutes
+from tests.chaos.deciding import IdentityMinutes
 from tests.chaos.golden import PARTITIONS
 from tests.chaos.history import History, Row, told
 from tests.chaos.ledger import Place
@@ -42,7 +42,7 @@ class Identification:
     log: History = field(default_factory=lambda: History("identity", PARTITIONS), init=False)
     _requests: dict[str, Place] = field(default_factory=dict, init=False)
 
-    async def read_on(self, pool: asyncpg.Pool, minutes: Minutes) -> tuple[list[str], set[bytes]]:
+    async def read_on(self, pool: asyncpg.Pool, minutes: IdentityMinutes) -> tuple[list[str], set[bytes]]:
         """What is wrong with what the log says since the last look, and everybody whom it speaks of."""
         async with pool.acquire() as connection:
             rows = await self.log.read_on(connection)
@@ -72,7 +72,7 @@ class Identification:
             found += told([one async for one in self._wrong_answers(replica, case, golden)])
         return found
 
-    def _wrong_decisions(self, minutes: Minutes, rows: Sequence[Row]) -> Iterator[str]:
+    def _wrong_decisions(self, minutes: IdentityMinutes, rows: Sequence[Row]) -> Iterator[str]:
         """Every decision acknowledged is where it was said to be, none is there twice, and none is nobody's."""
         decisions = {row.place: row for row in rows if row.event.type in DECISIONS}
         for place, row in decisions.items():
@@ -88,7 +88,7 @@ class Identification:
                 if there is None or (there.event.id, _request_of(there)) != (one.event_id, one.request_id):
                     yield f"the decision {one.request_id} was acknowledged at {one.place}, where the log has it not"
 
-    def _wrong_rules(self, minutes: Minutes) -> Iterator[str]:
+    def _wrong_rules(self, minutes: IdentityMinutes) -> Iterator[str]:
         known = {rules.version: rules for rules in self.golden.rules.versions}
         for one in minutes.published:
             held, said = known.get(one.version), one.rules

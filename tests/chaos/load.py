@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Final, Protocol
 
@@ -20,6 +21,8 @@ from tests.chaos.stage import PROFILES, Stage
 from tests.chaos.town import TENANT, Person, Visit, greeting, people_of, visit
 
 CALL_SECONDS: Final = 2.5
+HOUR: Final = timedelta(hours=1)
+SECOND: Final = timedelta(seconds=1)
 PAUSE: Final = (0.02, 0.08)  # seconds between two calls of a producer
 
 # What a call may fail with while something is away; everything else would make a producer give up for good.
@@ -115,7 +118,9 @@ class Producer:
         known = known or visit(chance.choice(people_of(self.plan.seed)), chance)
         document = {"message_id": message_id, "source": chance.choice(("app", "web", "store")), **known.document()}
         document |= self._of_themselves() if known.login else self._done()
-        if chance.random() < 0.3:
+        if chance.random() < 0.1:  # an hour after it, which is in a moment, time alone may change something
+            document["occurred_at"] = (datetime.now(UTC) - HOUR + chance.random() * SECOND).isoformat()
+        elif chance.random() < 0.3:
             document["occurred_at"] = f"2026-{chance.randint(1, 9):02}-{chance.randint(1, 28):02}T10:00:00+08:00"
         return say(message_id, json.dumps(document, ensure_ascii=False).encode())
 

@@ -20,6 +20,8 @@ from services.identity.domain.resolution import Resolution
 from services.identity.region import Region
 from services.identity.store.resolved import ResolvedRows
 from services.identity.store.waiting import WaitingRows
+from services.tagging.evaluating import Evaluating
+from services.tagging.store import due
 
 _TAKE_POSITIONS: Final = """
     UPDATE log_heads AS head SET position = head.position + more.count, recorded_at = $3
@@ -137,6 +139,18 @@ def without_resolver_lock() -> None:
     ResolvedRows.replace = locked  # type: ignore[method-assign]
 
 
+def without_due_lock() -> None:
+    """People are answered without holding on to what they are due for, so that what happens meanwhile is forgotten."""
+    due._TAKE = _cut(due._TAKE, "FOR UPDATE SKIP LOCKED")  # type: ignore[misc]
+    unready = Evaluating._unready
+
+    async def slowly(self: Evaluating, *seen: Any) -> set[bytes]:
+        await asyncio.sleep(0.1)
+        return await unready(self, *seen)
+
+    Evaluating._unready = slowly  # type: ignore[assignment,method-assign]
+
+
 def _cut(statement: str, part: str, instead: str = "") -> str:
     assert part in statement, f"nothing to take out: {part}"
     return statement.replace(part, instead)
@@ -150,5 +164,6 @@ MUTANTS: Final[Mapping[str, Callable[[], None]]] = MappingProxyType(
         "lock order": without_lock_order,
         "one transaction": without_one_transaction,
         "resolver lock": without_resolver_lock,
+        "due lock": without_due_lock,
     }
 )

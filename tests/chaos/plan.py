@@ -21,11 +21,11 @@ from tests.chaos.faults import (
     StreamPurged,
     StreamRecreated,
 )
-from tests.chaos.stage import CONSUMERS, DATABASES, IDENTITIES, LEASE, PROFILES
+from tests.chaos.stage import CONSUMERS, DATABASES, IDENTITIES, LEASE, PROFILES, TAGGINGS
 
-REPLICAS: Final = PROFILES + CONSUMERS + IDENTITIES
-LOGS: Final[tuple[Log, ...]] = ("interactions", "interactions", "identity", "counts")  # the last has no consumer
-CONSUMED: Final[tuple[Log, ...]] = ("interactions", "identity")
+REPLICAS: Final = PROFILES + CONSUMERS + IDENTITIES + TAGGINGS
+LOGS: Final[tuple[Log, ...]] = ("interactions", "interactions", "identity", "tags", "counts")
+CONSUMED: Final[tuple[Log, ...]] = ("interactions", "identity")  # the others have no consumer
 LONG: Final = 30.0  # seconds
 LONG_EVERY: Final = 40  # seeds
 STRIKES_WITHIN: Final = 2.0  # seconds from the beginning of a round
@@ -105,6 +105,9 @@ MAKERS: Final[tuple[Callable[[Random], Fault], ...]] = (
     lambda chance: Killed(chance.choice(IDENTITIES), _outage(chance)),
     lambda chance: Stopped(chance.choice(IDENTITIES), _outage(chance)),
     lambda chance: Frozen(chance.choice(IDENTITIES), _freeze(chance)),
+    lambda chance: Killed(chance.choice(TAGGINGS), _outage(chance)),
+    lambda chance: Stopped(chance.choice(TAGGINGS), _outage(chance)),
+    lambda chance: Frozen(chance.choice(TAGGINGS), _freeze(chance)),
     lambda chance: ConnectionsEnded(chance.choice(DATABASES)),
     lambda chance: Poison(chance.uniform(1, 3)),
     lambda chance: ClockBack(chance.choice(REPLICAS), chance.choice((0.5, 60.0, 7200.0)), chance.uniform(1, 3)),

@@ -12,6 +12,7 @@ from tests.chaos.load import at_work, producers
 from tests.chaos.plan import STRIKES_WITHIN, Plan, Strike
 from tests.chaos.recovery import RECOVERED_WITHIN, recovered
 from tests.chaos.stage import Database, Stage, staged
+from tests.chaos.tagging import office
 from tests.chaos.town import generation_of, people_of
 from tests.chaos.verification import Verification
 
@@ -27,6 +28,7 @@ class Theatre:
 
     mutants: Mapping[Database, str] = field(default_factory=dict)
     recovered_within: float = RECOVERED_WITHIN
+    tags: bool = True
     _open: AsyncExitStack = field(default_factory=AsyncExitStack, init=False)
     _set: "tuple[Stage, Verification] | None" = field(default=None, init=False)
     _generation: int = field(default=0, init=False)
@@ -37,7 +39,7 @@ class Theatre:
             await self.close()
             self._generation = generation_of(plan.seed)
         if self._set is None:
-            stage = await self._open.enter_async_context(staged(self.mutants))
+            stage = await self._open.enter_async_context(staged(self.mutants, tags=self.tags))
             self._set = stage, Verification(stage)
         violations = ["the round did not end"]
         try:
@@ -62,26 +64,31 @@ class Theatre:
 async def _play(plan: Plan, stage: Stage, verification: Verification, within: float) -> list[str]:
     began = time.monotonic()
     print(f"\n{plan}", flush=True)  # noqa: T201 - a person watches, or looks for the seed that failed
-    ledger, minutes = verification.ledger, verification.minutes
-    async with producers(stage, plan, ledger) as made, desks(stage, plan, minutes) as manned:
-        async with at_work([*made, *manned]), asyncio.TaskGroup() as faults:
+    ledger, minutes, tag_minutes = verification.ledger, verification.minutes, verification.tag_minutes
+    async with (
+        producers(stage, plan, ledger) as made,
+        desks(stage, plan, minutes) as manned,
+        office(stage, plan, tag_minutes) as tagging,
+    ):
+        everybody = [*made, *manned, *tagging.busy]
+        async with at_work(everybody), asyncio.TaskGroup() as faults:
             for strike in plan.strikes:
                 faults.create_task(_strike(stage, strike))
             faults.create_task(asyncio.sleep(STRIKES_WITHIN))
-        async with at_work([*made, *manned]):
+        async with at_work(everybody):
             await asyncio.sleep(AFTERMATH)
         struck = time.monotonic()
-        late = await recovered(stage, made, plan.seed, within)
+        late = await recovered(stage, made, tagging, plan.seed, within)
     recovered_at = time.monotonic()
     violations = late + await verification.violations(people_of(plan.seed))
     print(  # noqa: T201 - as above
         f"  {len(ledger.acknowledged)} acknowledged, {len(ledger.unknown)} unknown, {len(ledger.taken_back)} taken "
-        f"back, {len(minutes.decided)} decided in {struck - began:.1f} s; recovered after "
-        f"{recovered_at - struck:.1f} s; looked through in {time.monotonic() - recovered_at:.1f} s",
+        f"back, {len(minutes.decided)} decided, {len(tag_minutes.defined)} defined, {len(tag_minutes.told)} told in "
+        f"{struck - began:.1f} s; recovered after {recovered_at - struck:.1f} s; "
+        f"looked through in {time.monotonic() - recovered_at:.1f} s",
         flush=True,
     )
-    ledger.close()
-    minutes.close()
+    verification.close()
     return violations
 
 

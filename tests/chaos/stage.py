@@ -21,8 +21,9 @@ from tests.chaos.process import CLOCK, MODULE, MUTANT, OFFSET, POISON
 
 PROFILES: Final = ("profile-1", "profile-2")
 IDENTITIES: Final = ("identity-1", "identity-2")
+TAGGINGS: Final = ("tagging-1", "tagging-2")
 CONSUMERS: Final = ("consumer-1", "consumer-2")
-Database = Literal["profile", "identity", "reference"]
+Database = Literal["profile", "identity", "tagging", "reference"]
 DATABASES: Final[tuple[Database, ...]] = get_args(Database)
 PARTITIONS: Final = 8
 SMALL: Final = MappingProxyType({"shared_buffers": "128MB", "log_min_messages": "warning"})
@@ -63,6 +64,16 @@ class Stage:
         """The same of the identity service."""
         return _all_of(self.replicas[name].port for name in IDENTITIES)
 
+    @property
+    def taggings(self) -> str:
+        """The same of the tagging service."""
+        return _all_of(self.replicas[name].port for name in TAGGINGS)
+
+    @property
+    def tags(self) -> bool:
+        """Whether anybody is tagged."""
+        return TAGGINGS[0] in self.replicas
+
     def dsn(self, database: Database) -> str:
         """How to look into a database."""
         return self.postgres.dsn(database, role=database)
@@ -95,8 +106,11 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(mutants: Mapping[Database, str] = NO_MUTANTS) -> AsyncIterator[Stage]:
-    """Everything up inside the block and gone after it; the replicas on some databases may be mutants."""
+async def staged(mutants: Mapping[Database, str] = NO_MUTANTS, *, tags: bool = True) -> AsyncIterator[Stage]:
+    """Everything up inside the block and gone after it, the tagging service if there are to be tags.
+
+    The replicas on some databases may be mutants.
+    """
     async with AsyncExitStack() as undo:
         folder = (await undo.enter_async_context(opened(None))).path
         postgres = PostgresServer(folder / "postgres", settings=SMALL, log=folder / "logs" / "postgres.log")
@@ -106,11 +120,13 @@ async def staged(mutants: Mapping[Database, str] = NO_MUTANTS) -> AsyncIterator[
             await server.start()
         for name in DATABASES:
             await postgres.create_database(name, role=name)
-        ports = {name: free_port() for name in (*PROFILES, *IDENTITIES, *CONSUMERS)}
-        profiles = _all_of(ports[name] for name in PROFILES)
+        taggings = TAGGINGS if tags else ()
+        ports = {name: free_port() for name in (*PROFILES, *IDENTITIES, *taggings, *CONSUMERS)}
+        profiles, identities = (_all_of(ports[name] for name in those) for those in (PROFILES, IDENTITIES))
         more: Mapping[Database, Mapping[str, str]] = {
-            "profile": {"IDENTITY": _all_of(ports[name] for name in IDENTITIES)},
+            "profile": {"IDENTITY": identities},
             "identity": {"SOURCE": profiles, "LARGEST_NEIGHBOURHOOD": str(LARGEST)},
+            "tagging": {"SOURCE": profiles, "IDENTITY": identities},
             "reference": {"SOURCE": profiles},
         }
 
@@ -121,13 +137,14 @@ async def staged(mutants: Mapping[Database, str] = NO_MUTANTS) -> AsyncIterator[
         replicas = {
             **{name: replica(name, "profile") for name in PROFILES},
             **{name: replica(name, "identity") for name in IDENTITIES},
+            **{name: replica(name, "tagging") for name in taggings},
             **{name: replica(name, "reference") for name in CONSUMERS},
         }
         stage = Stage(folder, postgres, nats, replicas)
-        await asyncio.gather(replicas[PROFILES[0]].migrate(), replicas[IDENTITIES[0]].migrate())
+        await asyncio.gather(*(replicas[those[0]].migrate() for those in (PROFILES, IDENTITIES, taggings) if those))
         for one in replicas.values():
             undo.push_async_callback(one.stop)
-        await asyncio.gather(*(replicas[name].start() for name in (*PROFILES, *IDENTITIES, CONSUMERS[0])))
+        await asyncio.gather(*(replicas[name].start() for name in (*PROFILES, *IDENTITIES, *taggings, CONSUMERS[0])))
         await replicas[CONSUMERS[1]].start()  # after the first, which creates their tables
         yield stage
 

@@ -17,8 +17,8 @@ ROUNDS = 8  # at most: a fault may miss the moment that matters, and nearly alwa
 
 async def violations(database: Database, mutant: str, *strikes: Strike, producers: int = 4) -> str:
     """What is found in busy rounds with faults that the safeguard in question is for."""
-    async with Theatre({database: mutant}, recovered_within=4) as theatre:
-        for seed in range(ROUNDS):
+    async with Theatre({database: mutant}, recovered_within=4, tags=database == "tagging") as theatre:
+        for seed in range(1, ROUNDS + 1):  # of one generation, and so on one stage
             desks = 2 if database == "identity" else 0
             plan = Plan(seed, strikes, producers, largest_batch=20, retracting=False, desks=desks)
             if found := await theatre.play(plan):
@@ -57,3 +57,8 @@ async def test_moves_that_are_appended_behind_their_checkpoint_are_seen_to_be_lo
 async def test_edges_that_are_read_before_the_resolver_is_locked_are_seen_to_be_missed() -> None:
     found = await violations("identity", "resolver lock", Strike(1, Killed("nats", 0)))
     assert re.search("identity has in|the (moves|cuts) leave", found)
+
+
+async def test_people_who_are_answered_without_holding_what_they_are_due_for_are_seen_to_have_the_wrong_tags() -> None:
+    found = await violations("tagging", "due lock", Strike(1, Killed("nats", 0)))
+    assert "they must have" in found

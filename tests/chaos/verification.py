@@ -11,27 +11,31 @@ from portrait.profile.v1 import profiles_service_pb2_grpc as rpc
 from libs.eventlog.database import open_pool
 from libs.people.said import INTERACTION_RECORDED
 from libs.rpc.client import channel, metadata_for
-from tests.chaos.deciding import Minutes
+from tests.chaos.deciding import IdentityMinutes
 from tests.chaos.golden import key_of, outputs_of, people
 from tests.chaos.history import History, Key, Row, told
 from tests.chaos.identification import Identification
 from tests.chaos.ledger import Acknowledged, Ledger, Place
 from tests.chaos.stage import PARTITIONS, PROFILES, Stage
+from tests.chaos.tagging import TagMinutes
+from tests.chaos.tags import Tagged
 from tests.chaos.town import TENANT, Person
 from tests.support.golden_people import GoldenPeople
 
 ASKED_AT_ONCE: Final = 50
 DEADLOCK: Final = b"deadlock detected"
+DETAILS: Final = 3_000  # bytes of the log that tell who waits for whom
 ERROR: Final = b'"level": "error"'
 
 
 @dataclass
 class Verification:
-    """Both logs as they were at the last look, and what they are compared with. One for the life of a stage."""
+    """All logs as they were at the last look, and what they are compared with. One for the life of a stage."""
 
     stage: Stage
     ledger: Ledger = field(default_factory=Ledger)
-    minutes: Minutes = field(default_factory=Minutes)
+    minutes: IdentityMinutes = field(default_factory=IdentityMinutes)
+    tag_minutes: TagMinutes = field(default_factory=TagMinutes)
     interactions: History = field(default_factory=lambda: History("interactions", PARTITIONS))
     counts: History = field(default_factory=lambda: History("counts", PARTITIONS))
     _golden: GoldenPeople = field(default_factory=people, init=False)
@@ -39,6 +43,12 @@ class Verification:
 
     def __post_init__(self) -> None:
         self.identification = Identification(self.stage, self._golden)
+        self.tagged = Tagged(self.stage, self._golden)
+
+    def close(self) -> None:
+        """Begin a new page: what was answered has been checked."""
+        for pages in (self.ledger, self.minutes, self.tag_minutes):
+            pages.close()
 
     async def violations(self, present: Sequence[Person]) -> list[str]:
         """Everything wrong since the last look, in words; `present` are those who did something meanwhile."""
@@ -67,7 +77,7 @@ class Verification:
         return [*found, *errors] if found else []
 
     async def _wrong_people(self, anchors: set[bytes]) -> list[str]:
-        """Who is who, and the portraits of everybody whom what was collected or identified since concerns."""
+        """Who is who, and the portraits and tags of everybody whom what was collected or identified since concerns."""
         async with (
             open_pool(self.stage.dsn("identity"), size=2, scans=False) as identity,
             open_pool(self.stage.dsn("profile"), size=2, scans=False) as profile,
@@ -77,6 +87,9 @@ class Verification:
                 self._golden.collected(anchor, self.interactions.of((TENANT, anchor)))
             names = sorted(anchors | identified)
             found += await self.identification.violations(identity, profile, names)
+        if self.stage.tags:
+            async with open_pool(self.stage.dsn("tagging"), size=2, scans=False) as tagging:
+                found += await self.tagged.violations(tagging, self.tag_minutes, names)
         portraits = await self._golden.profiles(names)
         for replica in PROFILES:
             found += told([one async for one in self._wrong_portraits(replica, portraits)])
@@ -88,8 +101,10 @@ class Verification:
                 yield f"{name} ended by itself"
 
     def _deadlocks(self) -> Iterator[str]:
-        if deadlocks := self._new_in_log("postgres").count(DEADLOCK):
-            yield f"PostgreSQL found {deadlocks} deadlocks: somebody does not keep the order of locks"
+        _, *deadlocks = self._new_in_log("postgres").split(DEADLOCK)
+        if deadlocks:
+            yield f"PostgreSQL found {len(deadlocks)} deadlocks: somebody does not keep the order of locks"
+            yield deadlocks[0][:DETAILS].decode(errors="replace")
 
     def _errors(self) -> Iterator[str]:
         """The last error that each replica logged; no violation, but it may say how one came about."""

@@ -1,6 +1,6 @@
 """Who is who, and everybody's portrait: what must follow from two logs, by the pure functions alone."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from operator import attrgetter
@@ -108,6 +108,16 @@ class GoldenPeople:
         """How identifiers are cut, as the identity log says."""
         return {key: made.cut for key, made in self._cuts.items() if made.cut is not None}
 
+    @property
+    def anchors(self) -> Collection[Key]:
+        """All that something is filed under."""
+        return self._logs.keys()
+
+    async def parts(self, anchor: Key) -> Mapping[Span, Sequence[Recorded]]:
+        """What is filed under an anchor, by its spans: the same object until more is, or it is cut otherwise."""
+        made = self._cuts.get(anchor)
+        return await self._parts(Member(anchor, WHOLE, made.cut, made.version) if made else Member(anchor))
+
     def value(self, key: Key) -> str:
         """The normal form of an identifier that was collected or decided about."""
         return self._values[key]
@@ -161,12 +171,11 @@ class GoldenPeople:
         return folded
 
     async def _parts(self, member: Member) -> Mapping[Span, Sequence[Recorded]]:
-        """An anchor's log by its spans; one that is not cut, or no more, has none."""
-        if member.cut is None:
-            return {}
-        version, parts = self._parted.get(member.identifier, (0, {}))
+        """An anchor's log by its spans; of one that is not cut, or no more, there is one."""
+        version, parts = self._parted.get(member.identifier, (-1, {}))
         if version != member.version:
-            parts = await Placing(self._at).parted(member.cut, self._logs.get(member.identifier, ()))
+            log = self._logs.get(member.identifier, ())
+            parts = {WHOLE: log} if member.cut is None else await Placing(self._at).parted(member.cut, log)
             self._parted[member.identifier] = member.version, parts
         return parts
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -13,12 +13,8 @@ import asyncpg
 import pytest
 from portrait.identity.v1 import events_pb2 as identity_pb
 from portrait.log.v1 import event_pb2 as log_pb
-from portrait.tagging.v1 import events_pb2 as pb
 
-from libs.conditions import batch
 from libs.conditions.event import Event
-from libs.conditions.features import Features
-from libs.conditions.standing import Answer
 from libs.eventlog.blanks import blanked_event, without_payload
 from libs.eventlog.checkpoint import PostgresCheckpoints
 from libs.eventlog.database import Connection, open_pool
@@ -43,15 +39,12 @@ from libs.runtime.clock import Micros, SystemClock
 from libs.runtime.tenants import Tenants
 from libs.telemetry.metrics import Metrics
 from services.tagging.backfill import Backfill, Layering
-from services.tagging.catalogue import Catalogues, Compiled
-from services.tagging.codec.changes import ASSIGNED, REMOVED
+from services.tagging.catalogue import Catalogues
 from services.tagging.codec.interactions import event_of
-from services.tagging.codec.values import value_of
 from services.tagging.courses import Courses
 from services.tagging.domain.by_hand import ByHand, Told
 from services.tagging.domain.layers import BASE
 from services.tagging.domain.published import PublishedTag
-from services.tagging.domain.verdict import verdict
 from services.tagging.evaluating import Evaluating
 from services.tagging.folding import FEATURES, INTERACTIONS, FeatureFold
 from services.tagging.marking import mark_people
@@ -62,13 +55,11 @@ from services.tagging.refolding import Refolding
 from services.tagging.store.by_hand import ByHandRows
 from services.tagging.store.definitions import DefinitionRows
 from services.tagging.store.holdings import HoldingRows
+from tests.support.golden_tags import GoldenTags, Values, tell
 from tests.support.servers import Databases
 
 PARTITIONS: Final = 2
 TENANT: Final = "demo"
-
-Values = dict[bytes, dict[str, tuple[Any, str]]]
-"""The value of each tag that somebody holds and what it is about, by person."""
 
 
 def document(tag: str, when: str, value: str = "flag", source: str = "rule") -> str:
@@ -298,13 +289,7 @@ class TagWorld:
         """What everybody holds, as the log has told."""
         held: Values = {}
         for event in await self.events():
-            if event.type == ASSIGNED:
-                said = pb.TagAssigned.FromString(event.payload)
-                held.setdefault(event.key, {})[said.tag] = value_of(said.value), said.of
-            elif event.type == REMOVED:
-                del held[event.key][pb.TagRemoved.FromString(event.payload).tag]
-                if not held[event.key]:
-                    del held[event.key]
+            tell(held, event)
         return held
 
     async def events(self) -> list[log_pb.Event]:
@@ -321,6 +306,7 @@ class TagWorld:
         assert self.now is not None
         async with self.pool.acquire() as connection, connection.transaction():
             compiled = (await self.catalogues.within(connection, TENANT)).live
+        golden = GoldenTags(self.tenants.get(TENANT), compiled)
         happened = await self._happened()
         said = await self._said()
         places_of: dict[bytes, set[tuple[bytes, bytes]]] = {}
@@ -333,31 +319,9 @@ class TagWorld:
                 for tag, one in said.get(identifier, {}).items() if span == WHOLE else ():
                     hand[tag] = max(one, hand.get(tag, one), key=lambda each: (each.set_at, each.event_id))
             events = [event for place in places for event in happened.get(place, ())]
-            found = self._of_one(compiled, events, hand, seen=any(place in happened for place in places))
+            found = golden.held(events, hand, self.now)
             if found:
                 expected[person] = found
-        return expected
-
-    def _of_one(
-        self, compiled: Compiled, events: Sequence[Event], hand: Mapping[str, ByHand], *, seen: bool
-    ) -> dict[str, tuple[Any, str]]:
-        assert self.now is not None
-        features, now, zones = Features(), self.now, compiled.plan.zones
-        for event in events:
-            compiled.plan.fold(features, event)
-        values: dict[str, Any] = {}
-        standing_ = compiled.standing(features, values, self.tenants.get(TENANT).source_ranks)
-        conditions = {name: one for each in compiled.definitions.values() for name, one in each.conditions().items()}
-
-        def answer(name: str) -> Answer:
-            return batch.answer(conditions[name], events, standing_, now, zones) if seen else Answer(holds=False)
-
-        expected = {}
-        for tag in compiled.order:
-            found = verdict(compiled.definitions[tag], answer, hand.get(tag), now, zones.tenant)
-            if found.value is not None:
-                values[tag] = found.value
-                expected[tag] = found.value, found.of
         return expected
 
     async def _happened(self) -> dict[tuple[bytes, bytes], list[Event]]:

@@ -1,0 +1,224 @@
+"""Whether everybody has the tags that they must: whatever was said is in the log once, and the rest follows."""
+
+import asyncio
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import asyncpg
+from portrait.identity.v1.person_pb2 import PersonReference
+from portrait.log.v1 import event_pb2 as log_pb
+from portrait.tagging.v1 import events_pb2 as events
+from portrait.tagging.v1 import tags_service_pb2 as pb
+from portrait.tagging.v1 import tags_service_pb2_grpc as rpc
+
+from libs.conditions.event import Event
+from libs.eventlog.projection import standing as surviving
+from libs.people.spans import Span, own_id
+from libs.rpc.client import channel, metadata_for
+from libs.runtime.clock import Micros, SystemClock
+from services.tagging.catalogue import compile_definitions
+from services.tagging.codec.by_hand import TAG_CLEARED, TAG_SET
+from services.tagging.codec.changes import ASSIGNED, REMOVED
+from services.tagging.codec.definitions import TAG_PUBLISHED, TAG_RETIRED
+from services.tagging.codec.interactions import event_of
+from services.tagging.codec.values import value_of
+from services.tagging.domain.by_hand import ByHand, Known, standing
+from services.tagging.domain.definition import read_definition
+from services.tagging.handlers.event_ids import event_id
+from services.tagging.store.holdings import HoldingRows
+from tests.chaos.golden import PARTITIONS
+from tests.chaos.history import History, Row, told
+from tests.chaos.stage import TAGGINGS, Stage
+from tests.chaos.tagging import TagMinutes
+from tests.chaos.town import TENANT
+from tests.support.golden_people import GoldenPeople
+from tests.support.golden_tags import GoldenTags, Tags, Values, tell
+
+ANSWERED_WITHIN: Final = 5.0  # seconds
+ASKED_AT_ONCE: Final = 20
+LOOK_EVERY: Final = 0.02  # seconds
+
+_ASKED_FOR: Final = frozenset({TAG_PUBLISHED, TAG_RETIRED, TAG_SET})
+
+_DUE: Final = "SELECT count(*) FROM due WHERE at <= $1"
+_PARKED: Final = "SELECT position, cause FROM dead_letters"
+_HOLDING: Final = "SELECT person FROM holdings"
+
+
+@dataclass
+class Tagged:
+    """The tags log as it was at the last look, and what it, who is who and the interactions give everybody."""
+
+    stage: Stage
+    golden: GoldenPeople
+    log: History = field(default_factory=lambda: History("tags", PARTITIONS), init=False)
+    _definitions: dict[str, tuple[int, str]] = field(default_factory=dict, init=False)
+    _versions: dict[tuple[str, int], str] = field(default_factory=dict, init=False)
+    _said: dict[tuple[bytes, str], Known] = field(default_factory=dict, init=False)
+    _said_at: dict[tuple[bytes, str], Micros] = field(default_factory=dict, init=False)
+    _told: Values = field(default_factory=dict, init=False)
+    _events: dict[bytes, tuple[object, Mapping[Span, list[Event]]]] = field(default_factory=dict, init=False)
+
+    async def violations(self, pool: asyncpg.Pool, minutes: TagMinutes, names: Collection[bytes]) -> list[str]:
+        """Everything wrong since the last look; `names` are OneIDs, present or former, to ask each replica for."""
+        clock = SystemClock()
+        since = clock.now()
+        late = await _answered(pool, since)
+        async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            rows = await self.log.read_on(connection)
+            people = [row["person"] for row in await connection.fetch(_HOLDING)]
+            held = await HoldingRows(connection, TENANT).load(people)
+        tables = {one: {tag: (of.value, of.of) for tag, of in held[one].tags.items()} for one in people}
+        shown = await self._shown({self.golden.map.current(name) for name in names})
+        found = [
+            *told(minutes.wrong),
+            *late,
+            *told([f"tagging parked {position}: {cause}" for position, cause in await pool.fetch(_PARKED)]),
+            *told(list(self._take(rows, minutes))),
+            *told(list(self._missing(rows, minutes))),
+            *told(self.log.wrong),
+            *told(list(_differences("the tables give", tables, "the log told of", self._told))),
+        ]
+        # Time alone changes tags, also while somebody looks.
+        wrong = await self._wrong(tables, shown, since)
+        if wrong:
+            wrong &= await self._wrong(tables, shown, clock.now())
+        return found + list(told(sorted(wrong)))
+
+    def _take(self, rows: Sequence[Row], minutes: TagMinutes) -> Iterator[str]:
+        """Let what the log says stand; what is wrong with it."""
+        asked = {event_id(TENANT, type_, one) for one in minutes.asked for type_ in _ASKED_FOR}
+        for row in rows:
+            event = row.event
+            if event.type in _ASKED_FOR and event.id not in asked:
+                yield f"the tags log holds at {row.place} a {event.type} that nobody asked for"
+            try:
+                {
+                    TAG_PUBLISHED: self._publish,
+                    TAG_RETIRED: self._retire,
+                    TAG_SET: self._set,
+                    TAG_CLEARED: self._clear,
+                    ASSIGNED: self._tell,
+                    REMOVED: self._tell,
+                }[event.type](event)
+            except KeyError:
+                yield f"the tags log takes away at {row.place} by {event.type} what was not there"
+
+    def _publish(self, event: log_pb.Event) -> None:
+        said = events.TagPublished.FromString(event.payload)
+        self._definitions[said.tag] = said.version, said.document
+        self._versions[said.tag, said.version] = said.document
+
+    def _retire(self, event: log_pb.Event) -> None:
+        del self._definitions[events.TagRetired.FromString(event.payload).tag]
+
+    def _set(self, event: log_pb.Event) -> None:
+        said = events.TagSet.FromString(event.payload)
+        value, set_at = value_of(said.value), self._later(event, said.tag)
+        assert value is not None
+        self._said[event.key, said.tag] = Known(event.key, said.tag, ByHand(value, set_at, event.id), said.by)
+
+    def _clear(self, event: log_pb.Event) -> None:
+        tag = events.TagCleared.FromString(event.payload).tag
+        self._later(event, tag)
+        del self._said[event.key, tag]
+
+    def _later(self, event: log_pb.Event, tag: str) -> Micros:
+        """When something was said: later than what was said before of the same, whatever clocks showed."""
+        place = event.key, tag
+        self._said_at[place] = max(event.occurred_at_micros, self._said_at.get(place, -1) + 1)
+        return self._said_at[place]
+
+    def _tell(self, event: log_pb.Event) -> None:
+        tell(self._told, event)
+
+    def _missing(self, rows: Sequence[Row], minutes: TagMinutes) -> Iterator[str]:
+        """What was acknowledged, and is not in the log as it was said."""
+        for one in minutes.defined:
+            if self._versions.get((one.tag, one.version)) != one.document:
+                yield f"version {one.version} of {one.tag} was acknowledged, which the log has not or otherwise"
+        at = {row.place: row.event.id for row in rows}
+        for said in minutes.told:
+            if at.get(said.place) != said.event_id:
+                yield f"{said.request_id} was acknowledged at {said.place}, where the log has it not"
+
+    async def _shown(self, people: Collection[bytes]) -> dict[str, Values]:
+        """What each replica says that people have; of some people the one is asked, of the others the other."""
+        names, shown = sorted(people), dict[str, Values]()
+        for index, replica in enumerate(TAGGINGS):
+            asked, found = names[index :: len(TAGGINGS)], shown.setdefault(replica, {})
+            async with channel(self.stage.replicas[replica].target) as connected:
+                tags: Any = rpc.TagsStub(connected)
+                for start in range(0, len(asked), ASKED_AT_ONCE):
+                    some = asked[start : start + ASKED_AT_ONCE]
+                    answers = await asyncio.gather(*(_asked(tags, person) for person in some))
+                    found.update(zip(some, answers, strict=True))
+        return shown
+
+    async def _wrong(self, tables: Values, shown: Mapping[str, Values], now: Micros) -> set[str]:
+        """What people have that they must not have at a moment, or have not."""
+        must = await self._must(now)
+        wrong = set(_differences("the tables give", tables, "they must have", must))
+        for replica, answers in shown.items():
+            those = {person: must.get(person, {}) for person in answers}
+            wrong |= {f"{replica}: {one}" for one in _differences("it gives", answers, "they must have", those)}
+        return wrong
+
+    async def _must(self, now: Micros) -> Values:
+        definitions = {tag: read_definition(text, version) for tag, (version, text) in self._definitions.items()}
+        tenant = self.golden.tenant
+        golden = GoldenTags(tenant, compile_definitions(definitions, tenant.zone, 0, {}))
+        whose = {own_id(identifier, span): person for identifier, span, person, _ in self.golden.map.rows()}
+        happened: dict[bytes, list[Event]] = {}
+        for anchor in self.golden.anchors:
+            for span, some in (await self._happened(anchor)).items():
+                place = own_id(anchor, span)
+                happened.setdefault(whose.get(place, place), []).extend(some)
+        said: dict[bytes, list[Known]] = {}
+        for (place, _), one in self._said.items():
+            said.setdefault(whose.get(place, place), []).append(one)
+        return {
+            person: golden.held(
+                happened.get(person, ()), {tag: one.said for tag, one in standing(said.get(person, ())).items()}, now
+            )
+            for person in happened.keys() | said.keys()
+        }
+
+    async def _happened(self, anchor: bytes) -> Mapping[Span, list[Event]]:
+        """What happened under an anchor, by its spans."""
+        parts = await self.golden.parts(anchor)
+        known = self._events.get(anchor)
+        if known is None or known[0] is not parts:
+            read = {
+                span: [event for one in surviving(those) if (event := event_of(one.event)) is not None]
+                for span, those in parts.items()
+            }
+            known = self._events[anchor] = parts, read
+        return known[1]
+
+
+async def _answered(pool: asyncpg.Pool, until: Micros) -> list[str]:
+    """Wait until everybody has been answered as of a moment."""
+    end = time.monotonic() + ANSWERED_WITHIN
+    while due := await pool.fetchval(_DUE, until):
+        if time.monotonic() > end:
+            return [f"{due} people who were due {ANSWERED_WITHIN:g} s ago have not been answered"]
+        await asyncio.sleep(LOOK_EVERY)
+    return []
+
+
+async def _asked(tags: Any, person: bytes) -> Tags:
+    request = pb.GetPersonTagsRequest(person=PersonReference(person_id=person.hex()))
+    answer = await tags.GetPersonTags(request, timeout=20, metadata=metadata_for(TENANT))
+    held = {one.tag: (value_of(one.value), one.of) for one in answer.tags}
+    return held if answer.person_id == person.hex() else {"(another person)": (answer.person_id, "")}
+
+
+def _differences(who: str, some: Values, instead: str, others: Values) -> Iterator[str]:
+    for person in some.keys() | others.keys():
+        one, other = some.get(person, {}), others.get(person, {})
+        for tag in one.keys() | other.keys():
+            if one.get(tag) != other.get(tag):
+                yield f"{who} {person.hex()} {tag} {one.get(tag)}, {instead} {other.get(tag)}"
