@@ -187,8 +187,8 @@ class Backfill:
 
     async def _drop(self, connection: Connection, tenant: str, layer: Filling) -> None:
         await self._end(connection, layer)
-        await refolds.drop(connection, tenant, layer.number)
         await FeatureRows(connection, tenant).drop(layer.number)
+        await refolds.drop(connection, tenant, layer.number)  # behind the layer, of which nobody asks anything any more
 
     async def _end(self, connection: Connection, layer: Filling) -> None:
         """Let nobody fold a layer apart any more: whoever does not know yet is fenced."""

@@ -17,7 +17,7 @@ from libs.people.spans import own_id
 from services.tagging.domain.layers import BASE
 from services.tagging.store import refolds
 from services.tagging.store.due import DueRows
-from services.tagging.store.features import all_filling
+from services.tagging.store.features import hold_filling
 from services.tagging.store.places import hold_map, persons_of, speaking
 
 
@@ -46,7 +46,8 @@ class Moving:
             moved[tenant] = known | begun
             people[tenant] = set((await persons_of(connection, tenant, moved[tenant])).values())
         verdict = await self.following.fold(connection, batches)
-        filling = await all_filling(connection) if any(cuts for _, cuts in news.values()) else []
+        # Held, for what is asked for of a layer that goes live meanwhile would be asked for without end.
+        filling = await hold_filling(connection) if any(cuts for _, cuts in news.values()) else []
         for tenant, (_, cuts) in sorted(news.items()):
             people[tenant] |= set((await persons_of(connection, tenant, moved[tenant])).values())
             layers = [BASE, *(number for owner, number in filling if owner == tenant)]

@@ -33,6 +33,8 @@ _LAYERS: Final = "SELECT number, features, state FROM layers WHERE tenant = $1 O
 
 _ALL_FILLING: Final = "SELECT tenant, number FROM layers WHERE state = 'filling' ORDER BY number"
 
+_HOLD_FILLING: Final = f"{_ALL_FILLING} FOR SHARE"
+
 _BEGIN: Final = """
     INSERT INTO layers (tenant, features, state) VALUES ($1, $2, 'filling') RETURNING number"""
 
@@ -122,6 +124,11 @@ class FeatureRows:
 async def all_filling(connection: Connection) -> list[tuple[str, int]]:
     """The layers of all tenants that are filling: tenant and number."""
     return [(tenant, number) for tenant, number in await connection.fetch(_ALL_FILLING)]
+
+
+async def hold_filling(connection: Connection) -> list[tuple[str, int]]:
+    """The same, and none of them goes live or is dropped until the transaction ends."""
+    return [(tenant, number) for tenant, number in await connection.fetch(_HOLD_FILLING)]
 
 
 def live_numbers(layers: Layers) -> frozenset[int]:

@@ -329,6 +329,28 @@ async def test_nobody_is_answered_while_a_part_of_them_is_to_be_folded_anew(tag_
     assert BERT not in {event.key for event in await tag_world.events()}
 
 
+async def test_what_is_asked_for_of_a_layer_while_it_goes_live_is_done_too(tag_world: TagWorld) -> None:
+    tag_world.now = START
+    await tag_world.publish(BUYER)
+    tag_world.collect(ANNA, "bought", START, "kiosk")
+    await tag_world.fold()
+    backfill, pool = tag_world.backfill, tag_world.pool
+    async with pool.acquire() as connection, connection.transaction():
+        layer = await backfill._layer(connection, TENANT, await backfill.catalogues.within(connection, TENANT))
+    assert layer is not None
+    await backfill._shadow(TENANT, layer).turn()  # level, so that going live waits for no fold
+    tag_world.says(CutMade(ANNA, BySession(), 1))
+    async with pool.acquire() as another, another.transaction():
+        cuts = [one for batches in tag_world.identity.batches.values() for one in batches]
+        await tag_world.moving.handler(another, cuts)
+        going_live = asyncio.create_task(tag_world.fill())
+        await asyncio.sleep(0.3)
+    await going_live
+    await tag_world.settle()
+    assert await pool.fetch("SELECT layer FROM refolds") == []
+    assert await tag_world.held() == {own_id(ANNA, in_session("kiosk")): {"buyer": (True, "")}}
+
+
 async def test_what_somebody_set_by_hand_ends_with_its_time_and_follows_through_a_merge(tag_world: TagWorld) -> None:
     tag_world.now = START
     await tag_world.publish(document("vip", "", source="set_by_hand"))
