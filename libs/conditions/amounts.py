@@ -7,10 +7,12 @@ from typing import Any
 
 from libs.conditions.calendar import Calendar
 from libs.conditions.feature import Feature, features_of_did
-from libs.conditions.features import Section
+from libs.conditions.features import Sections
+from libs.conditions.numbers import shown
 from libs.conditions.rising import rising_reader
-from libs.conditions.seen import NO, Reader, Result, Seen, either
+from libs.conditions.seen import NO, Reader, Seen, either
 from libs.conditions.sliding import Gauge, Leaves, Slid
+from libs.conditions.standing import Answer
 from libs.conditions.states import State
 from libs.conditions.tree import Amount, Did, Measure
 from libs.conditions.windows import Days, Hours
@@ -29,14 +31,13 @@ def reader_of_amount(did: Did, amount: Amount, calendar: Calendar) -> Reader:
     section, key = features[0].section, features[0].key
     stretch_of = _stretch(amount, features[0], calendar)
     answer = _one(amount, features) if amount.per is None else _each_key(amount, features)
-    nothing = NO if amount.per is not None else _result(Gauge(amount.measure, amount.bound).whole({}, None))
+    nothing = NO if amount.per is not None else _answer(Gauge(amount.measure, amount.bound).whole({}, None))
 
-    def read(seen: Seen) -> Result:
-        held = seen.features.section(section)
-        state = None if held is None else held.get(key)
-        if held is None or state is None:
+    def read(seen: Seen) -> Answer:
+        state = seen.sections[section].get(key)
+        if state is None:
             return nothing
-        return answer(held, state, None if stretch_of is None else stretch_of(state, seen))
+        return answer(seen.sections, state, None if stretch_of is None else stretch_of(state, seen))
 
     return rising_reader(amount, features[0], calendar, read) or read
 
@@ -62,25 +63,25 @@ def _stretch(amount: Amount, feature: Feature, calendar: Calendar) -> Callable[[
             return None
 
 
-def _one(amount: Amount, features: tuple[Feature, ...]) -> Callable[[Section, State, Stretch | None], Result]:
-    gauge, numbers_of = Gauge(amount.measure, amount.bound), _numbers(amount, features)
+def _one(amount: Amount, kept: tuple[Feature, ...]) -> Callable[[Sections, State, Stretch | None], Answer]:
+    gauge, numbers_of = Gauge(amount.measure, amount.bound), _numbers(amount, kept)
 
-    def answer(held: Section, state: State, stretch: Stretch | None) -> Result:
-        numbers, counts = numbers_of(held, state)
-        return _result(gauge.whole(numbers, counts) if stretch is None else gauge.sliding(numbers, counts, *stretch))
+    def answer(sections: Sections, state: State, stretch: Stretch | None) -> Answer:
+        numbers, counts = numbers_of(sections, state)
+        return _answer(gauge.whole(numbers, counts) if stretch is None else gauge.sliding(numbers, counts, *stretch))
 
     return answer
 
 
-def _numbers(amount: Amount, features: tuple[Feature, ...]) -> Callable[[Section, State], Counted]:
-    match features[0].shape:
+def _numbers(amount: Amount, kept: tuple[Feature, ...]) -> Callable[[Sections, State], Counted]:
+    match kept[0].shape:
         case "times":
             return lambda _, state: _by_moment(amount.measure, state)
         case "distinct":
             return lambda _, state: (Counter(state.values()), None)
-        case _ if len(features) > 1:
-            counts_key = features[1].key
-            return lambda held, state: (state, held[counts_key])
+        case _ if len(kept) > 1:
+            section, counts_key = kept[1].section, kept[1].key
+            return lambda sections, state: (state, sections[section][counts_key])
         case _:
             return lambda _, state: (state, None)
 
@@ -99,40 +100,40 @@ def _by_moment(measure: Measure, entries: list[list[Any]]) -> Counted:
     return numbers, counts if measure == "average" else None
 
 
-def _each_key(amount: Amount, features: tuple[Feature, ...]) -> Callable[[Section, State, Stretch | None], Result]:
-    gauge, numbers_of = Gauge(amount.measure, amount.bound), _numbers_by_key(amount, features)
+def _each_key(amount: Amount, kept: tuple[Feature, ...]) -> Callable[[Sections, State, Stretch | None], Answer]:
+    gauge, numbers_of = Gauge(amount.measure, amount.bound), _numbers_by_key(amount, kept)
 
-    def answer(held: Section, state: State, stretch: Stretch | None) -> Result:
-        results = []
-        for key, (numbers, counts) in numbers_of(held, state).items():
+    def answer(sections: Sections, state: State, stretch: Stretch | None) -> Answer:
+        by_key: dict[str, Slid] = {}
+        for key, (numbers, counts) in numbers_of(sections, state).items():
             if stretch is None:
-                results.append(_result(gauge.whole(numbers, counts), key))
+                by_key[key] = gauge.whole(numbers, counts)
             elif any(place > stretch[0] for place in numbers):
-                results.append(_result(_until_gone(gauge.sliding(numbers, counts, *stretch), numbers, stretch), key))
-        if not results:
+                by_key[key] = _until_gone(gauge.sliding(numbers, counts, *stretch), numbers, stretch)
+        if not by_key:
             return NO
-        holds, changes_at = either(results)
-        most = max(sorted(results, key=lambda one: one.key or ""), key=_ratio)
-        return Result(holds, changes_at, most.measured, None, most.key)
+        holds, changes_at = either(list(by_key.values()))
+        key = max(sorted(by_key), key=lambda one: _ratio(by_key[one]))
+        return Answer(holds, changes_at, _shown(by_key[key]), key)
 
     return answer
 
 
-def _numbers_by_key(amount: Amount, features: tuple[Feature, ...]) -> Callable[[Section, State], dict[str, Counted]]:
-    if features[0].shape == "times":
+def _numbers_by_key(amount: Amount, kept: tuple[Feature, ...]) -> Callable[[Sections, State], dict[str, Counted]]:
+    if kept[0].shape == "times":
 
-        def of_moments(held: Section, state: State) -> dict[str, Counted]:
+        def of_moments(_: Sections, state: State) -> dict[str, Counted]:
             by_key: dict[str, list[list[Any]]] = {}
             for entry in state:
                 by_key.setdefault(entry[1], []).append(entry)
             return {key: _by_moment(amount.measure, entries) for key, entries in by_key.items()}
 
         return of_moments
-    if len(features) > 1:
-        counts_key = features[1].key
+    if len(kept) > 1:
+        section, counts_key = kept[1].section, kept[1].key
 
-        def of_days_counted(held: Section, state: State) -> dict[str, Counted]:
-            counts = _turned(held[counts_key])
+        def of_days_counted(sections: Sections, state: State) -> dict[str, Counted]:
+            counts = _turned(sections[section][counts_key])
             return {key: (numbers, counts[key]) for key, numbers in _turned(state).items()}
 
         return of_days_counted
@@ -154,10 +155,13 @@ def _until_gone(slid: Slid, numbers: Numbers, stretch: Stretch) -> Slid:
     return slid
 
 
-def _ratio(result: Result) -> Fraction:
-    number, of = result.measured or (0, 1)
-    return Fraction(number, of)
+def _ratio(slid: Slid) -> Fraction:
+    return Fraction(slid.number, slid.of) if slid.of else Fraction(0)
 
 
-def _result(slid: Slid, key: str | None = None) -> Result:
-    return Result(slid.holds, slid.changes_at, (slid.number, slid.of) if slid.of else None, None, key)
+def _answer(slid: Slid) -> Answer:
+    return Answer(slid.holds, slid.changes_at, _shown(slid))
+
+
+def _shown(slid: Slid) -> int | float | None:
+    return shown(slid.number, slid.of) if slid.of else None

@@ -4,11 +4,14 @@ from typing import assert_never
 
 from libs.conditions.amounts import reader_of_amount
 from libs.conditions.calendar import Zones
+from libs.conditions.comparisons import Anniversary, FromToday, Years
+from libs.conditions.filters import value_check
 from libs.conditions.holding import refers, trait_changes, trait_holds
 from libs.conditions.moments import reader_of_edge_value, reader_of_moment
-from libs.conditions.seen import NO, YES, Reader, Result, Seen, either
+from libs.conditions.seen import NO, YES, Reader, Seen, either
 from libs.conditions.sequences import reader_of_sequence
-from libs.conditions.tree import All, Amount, AnyOf, Condition, Did, EdgeValue, Moment, Not, Sequence, Trait
+from libs.conditions.standing import Answer
+from libs.conditions.tree import All, Amount, AnyOf, Clause, Condition, Did, EdgeValue, Moment, Not, Sequence, Trait
 
 
 def reader_of(condition: Condition, zones: Zones) -> Reader:  # noqa: PLR0911  a case for each kind
@@ -43,47 +46,52 @@ def _did(did: Did, zones: Zones) -> Reader:
 
 
 def _trait(trait: Trait, zones: Zones) -> Reader:
-    def read(seen: Seen) -> Result:
-        holds = trait_holds(trait, seen.standing, seen.now, zones)
-        return Result(holds, trait_changes(trait, seen.standing, seen.now, zones))
+    name, test = trait.name, trait.test
+    if isinstance(test, Anniversary | Years | FromToday):
 
-    return read
+        def read(seen: Seen) -> Answer:
+            holds = trait_holds(trait, seen.standing, seen.now, zones)
+            return Answer(holds, trait_changes(trait, seen.standing, seen.now, zones))
+
+        return read
+    passes = value_check(Clause(name, test, trait.negated), zones.tenant)
+    return lambda seen: YES if passes(seen.standing.traits.get(name)) else NO
 
 
 def _some(parts: list[Reader]) -> Reader:
-    def read(seen: Seen) -> Result:
-        results = []
+    def read(seen: Seen) -> Answer:
+        answers = []
         for part in parts:
-            result = part(seen)
-            if result.holds and result.changes_at is None:
+            answer = part(seen)
+            if answer.holds and answer.changes_at is None:
                 return YES
-            results.append(result)
-        return Result(*either(results))
+            answers.append(answer)
+        return Answer(*either(answers))
 
     return read
 
 
 def _every(parts: list[Reader]) -> Reader:
-    def read(seen: Seen) -> Result:
+    def read(seen: Seen) -> Answer:
         failing, soonest, latest = False, None, 0
         for part in parts:
-            result = part(seen)
-            changes_at = result.changes_at
-            if result.holds:
+            answer = part(seen)
+            changes_at = answer.changes_at
+            if answer.holds:
                 if changes_at is not None and (soonest is None or changes_at < soonest):
                     soonest = changes_at
             elif changes_at is None:
                 return NO
             else:  # as long as one part goes on to fail, all do: the last of them decides
                 failing, latest = True, max(latest, changes_at)
-        return Result(holds=False, changes_at=latest) if failing else Result(True, soonest)
+        return Answer(holds=False, changes_at=latest) if failing else Answer(True, soonest)
 
     return read
 
 
 def _opposite(part: Reader) -> Reader:
-    def read(seen: Seen) -> Result:
-        result = part(seen)
-        return Result(not result.holds, result.changes_at)
+    def read(seen: Seen) -> Answer:
+        answer = part(seen)
+        return Answer(not answer.holds, answer.changes_at)
 
     return read

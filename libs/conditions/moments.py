@@ -5,7 +5,8 @@ from typing import assert_never
 from libs.conditions.calendar import Calendar
 from libs.conditions.feature import features_of_did
 from libs.conditions.filters import value_check
-from libs.conditions.seen import NO, Reader, Result, Seen
+from libs.conditions.seen import NO, Reader, Seen
+from libs.conditions.standing import Answer
 from libs.conditions.tree import Clause, Did, EdgeValue, Moment
 from libs.conditions.windows import Between, Days, Ever, Hours, Window
 from libs.runtime.clock import Micros
@@ -17,14 +18,13 @@ def reader_of_moment(did: Did, moment: Moment, calendar: Calendar) -> Reader:
     section, key = feature.section, feature.key
     edge = 0 if moment.edge == "first" else 1
 
-    def read(seen: Seen) -> Result:
-        held = seen.features.section(section)
-        span = None if held is None else held.get(key)
+    def read(seen: Seen) -> Answer:
+        span = seen.sections[section].get(key)
         if span is None:
             return NO
         at = span[edge]
         lies, leaves_at = _lies(moment.window, at, span[1], seen, calendar)
-        return Result(lies is moment.inside, leaves_at if lies else None, None, at)
+        return Answer(lies is moment.inside, leaves_at if lies else None, at)
 
     return read
 
@@ -35,10 +35,9 @@ def reader_of_edge_value(did: Did, test: EdgeValue, calendar: Calendar) -> Reade
     section, key = feature.section, feature.key
     passes = value_check(Clause(test.of, test.test, test.negated), calendar)
 
-    def read(seen: Seen) -> Result:
-        held = seen.features.section(section)
-        said = None if held is None else held.get(key)
-        return NO if said is None else Result(passes(said[1]), None, None, said[1])
+    def read(seen: Seen) -> Answer:
+        said = seen.sections[section].get(key)
+        return NO if said is None else Answer(passes(said[1]), None, said[1])
 
     return read
 

@@ -30,10 +30,10 @@ def fixed(said: Any) -> int | None:
     return _rounded(said)
 
 
-def shown(number: int) -> int | float:
-    """The number that a fixed one stands for."""
-    whole, rest = divmod(number, SCALE)
-    return number / SCALE if rest else whole
+def shown(number: int, of: int = 1) -> int | float:
+    """The number that `number / of` ten-thousandths are."""
+    whole, rest = divmod(number, of * SCALE)
+    return number / (of * SCALE) if rest else whole
 
 
 def _rounded(said: Any) -> int | None:

@@ -11,12 +11,11 @@ from libs.conditions.calendar import Zones
 from libs.conditions.event import Event
 from libs.conditions.feature import Feature, features_of_did, features_of_sequence, trait_key
 from libs.conditions.features import Features
-from libs.conditions.numbers import SCALE
 from libs.conditions.references import leaves, references
 from libs.conditions.routes import Junction, junctions
 from libs.conditions.said_traits import say, united
 from libs.conditions.seen import Reader, Seen
-from libs.conditions.standing import Answer, Standing, Value
+from libs.conditions.standing import Answer, Standing
 from libs.conditions.survivors import Survivors
 from libs.conditions.tree import Condition, Did, Sequence
 from libs.runtime.clock import Micros
@@ -90,7 +89,7 @@ class Plan:
         """
         combined: dict[int, dict[int, Any]] = {}
         for part in parts:
-            for number, section in part.sections():
+            for number, section in part.all_sections():
                 mine = combined.setdefault(number, {})
                 for key, state in section.items():
                     unite = self._unite.get(key)
@@ -116,15 +115,14 @@ class Plan:
 
     def asking(self, features: Features, standing: Standing, now: Micros) -> Callable[[str], Answer]:
         """What answers definitions of one person at one moment, whichever is asked for; the standing may grow."""
-        seen, readers = Seen(features, standing, now, self._calendar.day(now)), self._readers
+        seen, readers = Seen(features.sections, standing, now, self._calendar.day(now)), self._readers
 
         def answer(key: str) -> Answer:
-            result = (readers.get(key) or self._compiled(key))(seen)
-            changes_at, measured = result.changes_at, result.measured
+            found = (readers.get(key) or self._compiled(key))(seen)
+            changes_at = found.changes_at
             if changes_at is not None and changes_at <= now:
-                changes_at = now + 1
-            value = result.value if measured is None else _shown(*measured)
-            return Answer(result.holds, changes_at, value, result.key)
+                return Answer(found.holds, now + 1, found.value, found.key)
+            return found
 
         return answer
 
@@ -160,8 +158,3 @@ def _say(features: Features, key: int, said: Any, event: Event) -> None:
     registers = say(section.get(key), said, event.source, event.occurred_at, event.id)
     if registers is not None:
         section[key] = registers
-
-
-def _shown(number: int, of: int) -> Value:
-    whole, rest = divmod(number, of * SCALE)
-    return number / (of * SCALE) if rest else whole

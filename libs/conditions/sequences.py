@@ -5,91 +5,94 @@ and only moments can be put in order again.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from libs.conditions.calendar import Calendar
 from libs.conditions.feature import features_of_sequence
-from libs.conditions.seen import NO, Reader, Result, Seen
+from libs.conditions.seen import NO, Reader, Seen
+from libs.conditions.standing import Answer
 from libs.conditions.tree import Sequence
 from libs.conditions.windows import Hours, Length
 from libs.runtime.clock import Micros
 
 _FOREVER: Final[Micros] = 2**62
+_NONE: Final[list[Micros]] = []
+
+After = Callable[[Micros], Micros]
+"""The moment that lies some length after another."""
 
 
 def reader_of_sequence(sequence: Sequence, calendar: Calendar) -> Reader:
     """The answer of a `sequence`."""
-    first, other = ((feature.section, feature.key) for feature in features_of_sequence(sequence, calendar.zone.key))
-    spans = _Spans(sequence, calendar)
+    (first, first_key), (other, other_key) = (
+        (feature.section, feature.key) for feature in features_of_sequence(sequence, calendar.zone.key)
+    )
+    negated = sequence.negated
+    leaves_at, ends_at, ready_at = (
+        _after(sequence.during, calendar),
+        _ends(sequence, calendar),
+        _ready(sequence, calendar),
+    )
 
-    def read(seen: Seen) -> Result:
-        begun = _state(seen, *first)
+    def read(seen: Seen) -> Answer:
+        begun = seen.sections[first].get(first_key)
         if not begun:
             return NO
-        others = _state(seen, *other)
+        others = seen.sections[other].get(other_key)
         now = max(seen.now, begun[-1][0], others[-1][0] if others else seen.now)
+        by_key = _by_key(others) if others else {}
         made, changes_at, coming = None, 0, _FOREVER
-        for at, followed in _followed(begun, others, spans):
-            if followed is sequence.negated:
+        for at, key, _ in begun:
+            leaves = leaves_at(at)
+            if leaves <= now:
                 continue
-            ready, leaves = spans.ready(at), spans.leaves(at)
-            if ready <= now < leaves:
+            moments = by_key.get(key, _NONE)
+            next_one = bisect_right(moments, at)
+            if (next_one < len(moments) and moments[next_one] < ends_at(at)) is negated:
+                continue
+            ready = ready_at(at)
+            if ready <= now:
                 made, changes_at = at, max(changes_at, leaves)
-            elif now < ready < leaves:
+            elif ready < leaves:
                 coming = min(coming, ready)
         if made is not None:
-            return Result(True, changes_at, None, made)
-        return NO if coming == _FOREVER else Result(holds=False, changes_at=coming)
+            return Answer(True, changes_at, made)
+        return NO if coming == _FOREVER else Answer(holds=False, changes_at=coming)
 
     return read
 
 
-class _Spans:
-    """When a first event counts: from when, until when, and how long the other event may still come."""
-
-    __slots__ = ("_calendar", "_sequence")
-
-    def __init__(self, sequence: Sequence, calendar: Calendar) -> None:
-        self._sequence = sequence
-        self._calendar = calendar
-
-    def leaves(self, at: Micros) -> Micros:
-        """The first moment at which it lies too far back."""
-        return self._after(at, self._sequence.during)
-
-    def ends(self, at: Micros) -> Micros:
-        """The first moment that is too late for the other event."""
-        within = self._sequence.within
-        if within is None:
-            return _FOREVER
-        return self._after(at, within) + (1 if isinstance(within, Hours) else 0)  # an hour after is within an hour
-
-    def ready(self, at: Micros) -> Micros:
-        """The first moment at which it counts; one that is followed does so at once."""
-        if not self._sequence.negated:
-            return at
-        if self._sequence.within is not None:
-            return self.ends(at)
-        return at if self._sequence.waited is None else self._after(at, self._sequence.waited)
-
-    def _after(self, at: Micros, length: Length) -> Micros:
-        if isinstance(length, Hours):
-            return at + length.micros
-        return self._calendar.start_of(self._calendar.day(at) + length.days)
+def _ends(sequence: Sequence, calendar: Calendar) -> After:
+    """The first moment that is too late for the other event."""
+    within = sequence.within
+    if within is None:
+        return lambda _: _FOREVER
+    if isinstance(within, Hours):
+        micros = within.micros + 1  # an hour after is within an hour
+        return lambda at: at + micros
+    return _after(within, calendar)
 
 
-def _followed(begun: list[list[Any]], others: list[list[Any]], spans: _Spans) -> Iterator[tuple[Micros, bool]]:
+def _ready(sequence: Sequence, calendar: Calendar) -> After:
+    """The first moment at which a first event counts; one that is followed does so at once."""
+    if sequence.negated and sequence.within is not None:
+        return _ends(sequence, calendar)
+    if sequence.negated and sequence.waited is not None:
+        return _after(sequence.waited, calendar)
+    return lambda at: at
+
+
+def _after(length: Length, calendar: Calendar) -> After:
+    if isinstance(length, Hours):
+        micros = length.micros
+        return lambda at: at + micros
+    days, day, start_of = length.days, calendar.day, calendar.start_of
+    return lambda at: start_of(day(at) + days)
+
+
+def _by_key(entries: Iterable[list[Any]]) -> dict[str, list[Micros]]:
     by_key: dict[str, list[Micros]] = {}
-    for at, key, _ in others:
+    for at, key, _ in entries:
         by_key.setdefault(key, []).append(at)
-    for at, key, _ in begun:
-        moments = by_key.get(key, [])
-        next_one = bisect_right(moments, at)
-        yield at, next_one < len(moments) and moments[next_one] < spans.ends(at)
-
-
-def _state(seen: Seen, section: int, key: int) -> list[list[Any]]:
-    held = seen.features.section(section)
-    state: list[list[Any]] | None = None if held is None else held.get(key)
-    return [] if state is None else state
+    return by_key

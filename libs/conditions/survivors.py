@@ -45,6 +45,5 @@ class Survivors(Mapping[str, Any]):
         key = self._keys.get(name)
         if key is None:
             return None
-        section = self._features.section(self._section)
-        registers = None if section is None else section.get(key)
+        registers = self._features.sections[self._section].get(key)
         return None if registers is None else survivor(registers, self._ranks)
