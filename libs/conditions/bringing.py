@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from libs.conditions.calendar import Calendar
-from libs.conditions.event import Event, entries_of, key_of, property_of, scalar_of, value_at, values_in
+from libs.conditions.event import Event, entries_of, key_of, look_up, property_of, scalar_of, value_at, values_in
 from libs.conditions.feature import Feature
 from libs.conditions.features import Section
 from libs.conditions.filters import check_of_entry
@@ -41,6 +41,8 @@ def _event_step(feature: Feature) -> Step:
         return step
     if feature.of is not None and feature.per is None and feature.shape not in {"first", "last"}:
         return _number_step(feature, feature.of)
+    if feature.of is None and feature.per is not None:
+        return _key_step(feature, feature.per)
     brought = _brought(feature)
 
     def step_of_values(section: Section, event: Event, at: Micros, day: int) -> None:
@@ -52,13 +54,23 @@ def _event_step(feature: Feature) -> Step:
 
 def _number_step(feature: Feature, of: str) -> Step:
     """The commonest, without making lists of one."""
-    key, noted, counted = feature.key, feature.kind.noted, feature.counted
+    key, noted, counted, looked_up = feature.key, feature.kind.noted, feature.counted, look_up(of)
 
     def step(section: Section, event: Event, at: Micros, day: int) -> None:
-        value = property_of(event, of)
+        value = looked_up(event)
         for number in _numbers(value) if type(value) is list else (fixed(value),):
             if number is not None:
                 section[key] = noted(section.get(key), at, day, "", 1 if counted else number)
+
+    return step
+
+
+def _key_step(feature: Feature, per: str) -> Step:
+    key, noted, looked_up = feature.key, feature.kind.noted, look_up(per)
+
+    def step(section: Section, event: Event, at: Micros, day: int) -> None:
+        for of in keys_in(looked_up(event)):
+            section[key] = noted(section.get(key), at, day, of, 1)
 
     return step
 

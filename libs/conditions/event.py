@@ -1,6 +1,6 @@
 """An event as conditions see it, and how its properties are found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -41,6 +41,15 @@ def value_at(properties: Mapping[str, Any], path: str) -> Any:
             return None
         inside = inside.get(name)
     return inside
+
+
+def look_up(path: str) -> Callable[[Event], Any]:
+    """What finds a property of events; the same as `property_of`, the path looked at once."""
+    if path == SOURCE:
+        return lambda event: event.source or None
+    if "." in path:
+        return lambda event: value_at(event.properties, path)
+    return lambda event: event.properties.get(path)
 
 
 def property_of(event: Event, path: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from libs.conditions.calendar import Calendar
 from libs.conditions.comparisons import Exists, InBound, OneOf, Scalar
-from libs.conditions.event import Event, entries_of, property_of, value_at
+from libs.conditions.event import Event, entries_of, look_up, value_at
 from libs.conditions.matching import asks
 from libs.conditions.numbers import fixed
 from libs.conditions.tree import Clause, Elements
@@ -66,8 +66,8 @@ def _asks(value: Any, clause: Clause, calendar: Calendar) -> bool:
 
 def _check(clause: Clause | Elements, calendar: Calendar) -> Check:
     if isinstance(clause, Clause):
-        path, passes = clause.property, value_check(clause, calendar)
-        return lambda event: passes(property_of(event, path))
+        looked_up, passes = look_up(clause.property), value_check(clause, calendar)
+        return lambda event: passes(looked_up(event))
     listed, entry_passes = clause.property, check_of_entry(clause.clauses, calendar)
     if clause.quantifier == "any":
         return lambda event: any(entry_passes(entry) for entry in entries_of(event.properties, listed))

@@ -4,7 +4,7 @@ By its name to filters; of these, those that ask for one of a few values of a pr
 event has, so that a hundred definitions about a hundred categories cost an event of one category no more than one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from libs.conditions.bringing import Step, step_of
 from libs.conditions.calendar import Calendar
 from libs.conditions.comparisons import OneOf
-from libs.conditions.event import Event, property_of
+from libs.conditions.event import Event, look_up
 from libs.conditions.feature import Feature, Filter
 from libs.conditions.features import Features
 from libs.conditions.filters import Check, check_of, tagged
@@ -39,27 +39,35 @@ class Route:
 
 
 @dataclass(slots=True)
+class Fork:
+    """The filters that ask for one of a few values of a property, by these values."""
+
+    looked_up: Callable[[Event], Any]
+    routes: dict[Any, list[Route]] = field(default_factory=dict)
+
+    def led(self, event: Event) -> Iterable[Route]:
+        """The routes for an event, each once."""
+        value = self.looked_up(event)
+        if type(value) is str:
+            return self.routes.get(value, ())
+        return () if value is None else _led(self.routes, value)
+
+
+@dataclass(slots=True)
 class Junction:
     """All filters for events of one name."""
 
     always: list[Route] = field(default_factory=list)
-    by_value: dict[str, dict[Any, list[Route]]] = field(default_factory=dict)
+    forks: dict[str, Fork] = field(default_factory=dict)
 
     def take(self, features: Features, event: Event, day: int, affected: set[str]) -> None:
         """Fold an event of that name into every feature that it affects."""
         at = event.occurred_at
         for route in self.always:
             route.take(features, event, at, day, affected)
-        for path, routes in self.by_value.items():
-            value = property_of(event, path)
-            if value is None:
-                continue
-            if type(value) is str:
-                for route in routes.get(value, ()):
-                    route.take(features, event, at, day, affected)
-            else:
-                for route in _led(routes, value):
-                    route.take(features, event, at, day, affected)
+        for fork in self.forks.values():
+            for route in fork.led(event):
+                route.take(features, event, at, day, affected)
 
 
 def junctions(readers: Mapping[Feature, AbstractSet[str]], calendar: Calendar) -> dict[str, Junction]:
@@ -82,7 +90,9 @@ def junctions(readers: Mapping[Feature, AbstractSet[str]], calendar: Calendar) -
                 junction.always.append(route)
             for clause in narrowest:
                 assert isinstance(clause.test, OneOf), "one of few values"
-                routes = junction.by_value.setdefault(clause.property, {})
+                if clause.property not in junction.forks:
+                    junction.forks[clause.property] = Fork(look_up(clause.property))
+                routes = junction.forks[clause.property].routes
                 for value in {tagged(value) for value in clause.test.values}:
                     routes.setdefault(value, []).append(route)
     return found

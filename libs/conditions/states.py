@@ -58,7 +58,7 @@ class Daily:
             self._add(state, OLDER, what)
         else:
             state[day] = what
-            if day > newest:
+            if day > newest and min(state) <= day - MOST_DAYS:
                 self._fold_older(state, day)
         return state
 
@@ -74,8 +74,6 @@ class Daily:
         state[day] = number if known is None else self._join(known, number)
 
     def _fold_older(self, state: dict[int, int], newest: int) -> None:
-        if min(state) > newest - MOST_DAYS:
-            return
         for day in [day for day in state if OLDER < day <= newest - MOST_DAYS]:
             self._add(state, OLDER, state.pop(day))
 
@@ -173,7 +171,8 @@ class Times:
             return [entry]
         if entry >= state[-1]:
             state.append(entry)
-            self._bound(state)
+            if state[0][0] <= at - self._keep or len(state) > MOST_TIMES:
+                self._bound(state)
         elif entry[0] > state[-1][0] - self._keep:
             insort(state, entry)
             self._bound(state)
