@@ -90,10 +90,7 @@ def encode(features: Features) -> bytes:
 
 def decode(state: bytes) -> Features:
     """The features that were encoded; sections are decoded when touched."""
-    try:
-        return Features(packed=_read_outer(state))
-    except msgspec.ValidationError:  # sections once stood there as maps
-        return Features(_read_all(state))
+    return Features(packed=_read_outer(state))
 
 
 def fingerprint(features: Features) -> bytes:
@@ -131,4 +128,3 @@ _UNTOUCHED: Final[Section] = {}
 _write: Final = msgspec.msgpack.Encoder().encode
 _read_outer: Final = msgspec.msgpack.Decoder(dict[int, bytes]).decode
 _read: Final = msgspec.msgpack.Decoder(dict[int, Any], ext_hook=_big_number).decode
-_read_all: Final = msgspec.msgpack.Decoder(dict[int, dict[int, Any]], ext_hook=_big_number).decode
