@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 import asyncpg
-from sqlalchemy import BigInteger, Column, MetaData, SmallInteger, Table, Text
 
 from libs.eventlog.database import Connection
 from libs.eventlog.memory_transaction import MemoryTransaction
@@ -55,19 +54,6 @@ class Checkpoints(Protocol[ConnectionT]):
     def savepoint(self, connection: ConnectionT) -> AbstractAsyncContextManager[object]:
         """A part of such a transaction that is undone alone if it raises."""
         ...
-
-
-def checkpoint_table(metadata: MetaData) -> Table:
-    """Declare the checkpoints, for the migrations of a service that consumes or relays."""
-    return Table(
-        "checkpoints",
-        metadata,
-        Column("consumer", Text, primary_key=True),
-        Column("log", Text, primary_key=True),
-        Column("partition", SmallInteger, primary_key=True, autoincrement=False),
-        Column("position", BigInteger, nullable=False),
-        postgresql_with={"fillfactor": "10"},
-    )
 
 
 _BEGIN: Final = """

@@ -5,36 +5,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import asyncpg
-from sqlalchemy import BigInteger, Column, DateTime, MetaData, SmallInteger, Table, Text
 
 from libs.eventlog.leases import NOBODY, Lease, Roll
 from libs.runtime.clock import SECOND, Clock
 
 MOST_SECONDS: Final = 60.0
 """Longer than any lease. Who claims to live beyond it said so before the clock of the store was set back."""
-
-
-def lease_tables(metadata: MetaData) -> None:
-    """Declare the leases and who is alive, for the migrations of a service that has replicas.
-
-    `expires_at` is set and judged by the clock of the database alone: those of replicas differ.
-    """
-    Table(
-        "leases",
-        metadata,
-        Column("role", Text, primary_key=True),
-        Column("partition", SmallInteger, primary_key=True, autoincrement=False),
-        Column("owner", Text, nullable=False),
-        Column("epoch", BigInteger, nullable=False),
-    )
-    Table(
-        "lease_members",
-        metadata,
-        Column("role", Text, primary_key=True),
-        Column("member", Text, primary_key=True),
-        Column("expires_at", DateTime(timezone=True), nullable=False),
-        postgresql_with={"fillfactor": "10"},
-    )
 
 
 _ATTEND: Final = """

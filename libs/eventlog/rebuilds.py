@@ -10,8 +10,7 @@ import msgspec
 from libs.eventlog.database import Connection
 from libs.eventlog.difference import Change, Difference, Found
 from libs.eventlog.rebuild import RUNNING, Phase, Run
-from libs.eventlog.snapshots import KeyOfTenant
-from libs.eventlog.tables import SNAPSHOT_STORAGE
+from libs.eventlog.snapshots import STORAGE, KeyOfTenant
 from libs.eventlog.versions import Meaning, Version, active_of, drop, held, loaded, name_of
 from libs.runtime.clock import SECOND, Clock, Micros
 from libs.runtime.errors import FailedPrecondition, NotFound
@@ -264,7 +263,7 @@ class PostgresRebuilds:
     async def _make_home(self, connection: Connection, number: int) -> str:
         """Make the place of a version's states; its name."""
         table = f"{self._snapshots}_{number}"
-        storage = ", ".join(f"{name} = {value}" for name, value in SNAPSHOT_STORAGE.items())
+        storage = ", ".join(f"{name} = {value}" for name, value in STORAGE.items())
         await connection.execute(f"CREATE TABLE {table} (LIKE {self._snapshots} INCLUDING ALL) WITH ({storage})")
         return table
 

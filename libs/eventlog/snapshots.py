@@ -14,6 +14,9 @@ from libs.eventlog.projection import Parked
 
 KeyOfTenant = tuple[str, bytes]
 
+STORAGE: Final = {"fillfactor": "80", "toast_tuple_target": "8160"}
+"""How tables of snapshots are stored: an update stays on its page, and a state in its row."""
+
 _COLUMNS: Final = ("key", "tenant", "position", "recorded_at", "parked_position", "state")
 
 

@@ -1,7 +1,5 @@
 """Tables of a log, for the migrations of the service that owns it."""
 
-from typing import Final
-
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -17,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-SNAPSHOT_STORAGE: Final = {"fillfactor": "80", "toast_tuple_target": "8160"}
+from libs.eventlog.snapshots import STORAGE
 
 
 def log_tables(metadata: MetaData) -> None:
@@ -108,7 +106,7 @@ def projection_tables(metadata: MetaData, snapshots: str) -> None:
         Column("recorded_at", BigInteger, nullable=False),
         Column("parked_position", BigInteger),
         Column("state", LargeBinary, nullable=False),
-        postgresql_with=SNAPSHOT_STORAGE,
+        postgresql_with=STORAGE,
     )
     if "projection_horizons" in metadata.tables:
         return

@@ -19,7 +19,6 @@ from libs.eventlog.lease_store import PostgresLeases
 from libs.eventlog.leases import Leases
 from libs.eventlog.log_source import GrpcLogSource
 from libs.eventlog.mending import ConsumerMender
-from libs.eventlog.migrations import migrate
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.ranges import Ranges
 from libs.eventlog.readiness import follow_database
@@ -49,7 +48,6 @@ from services.identity.queries.previewing import Previewing
 from services.identity.rulebook import Rulebook
 from services.identity.settings import IdentitySettings
 from services.identity.settling import Settling
-from services.identity.suggesting import finish, suggest_everywhere
 
 
 def folding_of(
@@ -154,14 +152,17 @@ def main(arguments: Sequence[str]) -> int:
     start_logs("identity", settings.log_level, settings.log_form)
     match list(arguments):
         case ["migrate"]:
+            from libs.eventlog.migrations import migrate  # noqa: PLC0415  a quarter of the start of whoever serves
+
             asyncio.run(migrate(settings.database_url, SCRIPTS, partitions=settings.partitions))
             return 0
         case [] | ["serve"]:
             return run(lambda life: live(life, settings))
-        case ["suggest", "--plain", *tenants]:
-            return finish(suggest_everywhere(settings, tenants, plain=True))
-        case ["suggest", *tenants]:
-            return finish(suggest_everywhere(settings, tenants, plain=False))
+        case ["suggest", *rest]:
+            from services.identity.suggesting import finish, suggest_everywhere  # noqa: PLC0415  large libraries, too
+
+            plain = rest[:1] == ["--plain"]
+            return finish(suggest_everywhere(settings, rest[plain:], plain=plain))
         case _:
             told = "there are serve (the default), migrate, suggest [--plain] [TENANT…] and --help"
             sys.stderr.write(f"unknown: {' '.join(arguments)}; {told}\n")

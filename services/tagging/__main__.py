@@ -17,7 +17,6 @@ from libs.eventlog.lease_store import PostgresLeases
 from libs.eventlog.leases import Leases
 from libs.eventlog.log_source import GrpcLogSource
 from libs.eventlog.mending import ConsumerMender, Menders
-from libs.eventlog.migrations import migrate
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.ranges import Ranges
 from libs.eventlog.readiness import follow_database
@@ -212,6 +211,8 @@ def main(arguments: Sequence[str]) -> int:
     start_logs("tagging", settings.log_level, settings.log_form)
     match list(arguments):
         case ["migrate"]:
+            from libs.eventlog.migrations import migrate  # noqa: PLC0415  a quarter of the start of whoever serves
+
             asyncio.run(migrate(settings.database_url, SCRIPTS, partitions=settings.partitions))
             return 0
         case [] | ["serve"]:

@@ -25,8 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-from libs.eventlog.checkpoint import checkpoint_table
-from libs.eventlog.lease_store import lease_tables
+from libs.eventlog.consumer_tables import checkpoint_table, lease_tables
 from libs.eventlog.tables import dead_letter_table, log_tables
 
 metadata: Final = MetaData()

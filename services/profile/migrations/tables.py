@@ -15,8 +15,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-from libs.eventlog.checkpoint import checkpoint_table
-from libs.eventlog.lease_store import lease_tables
+from libs.eventlog.consumer_tables import checkpoint_table, lease_tables
 from libs.eventlog.tables import log_tables, projection_tables
 from libs.eventlog.version_tables import version_tables
 from libs.people.identity_tables import identity_tables

@@ -24,8 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-from libs.eventlog.checkpoint import checkpoint_table
-from libs.eventlog.lease_store import lease_tables
+from libs.eventlog.consumer_tables import checkpoint_table, lease_tables
 from libs.eventlog.tables import dead_letter_table, log_tables
 from libs.people.identity_tables import identity_tables
 from services.tagging.store.definition_tables import definition_tables

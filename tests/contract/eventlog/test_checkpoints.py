@@ -17,9 +17,9 @@ from libs.eventlog.checkpoint import (
     PostgresSavedPositions,
     SavedPositions,
     Step,
-    checkpoint_table,
     consumed,
 )
+from libs.eventlog.consumer_tables import checkpoint_table
 from libs.eventlog.database import open_pool
 
 

@@ -10,8 +10,9 @@ from sqlalchemy import MetaData
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
+from libs.eventlog.consumer_tables import lease_tables
 from libs.eventlog.database import open_pool
-from libs.eventlog.lease_store import MemoryLeases, PostgresLeases, lease_tables
+from libs.eventlog.lease_store import MemoryLeases, PostgresLeases
 from libs.eventlog.leases import NOBODY, Lease, Leases, LeaseStore
 from libs.runtime.clock import SECOND, ManualClock, SystemClock
 from libs.telemetry.metrics import Metrics

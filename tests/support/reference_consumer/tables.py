@@ -6,8 +6,7 @@ import asyncpg
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, Uuid, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from libs.eventlog.checkpoint import checkpoint_table
-from libs.eventlog.lease_store import lease_tables
+from libs.eventlog.consumer_tables import checkpoint_table, lease_tables
 from libs.eventlog.tables import dead_letter_table, log_tables
 from libs.eventlog.version_tables import version_tables
 
