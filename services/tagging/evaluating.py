@@ -25,7 +25,7 @@ from services.tagging.domain.holding import Holding
 from services.tagging.domain.layers import Row
 from services.tagging.store import refolds
 from services.tagging.store.by_hand import ByHandRows
-from services.tagging.store.due import Due, DueRows
+from services.tagging.store.due import Due, DueRows, tenants_due
 from services.tagging.store.features import FeatureRows
 from services.tagging.store.holdings import HoldingRows
 from services.tagging.store.marks import MarkRows, with_marks
@@ -73,7 +73,7 @@ class Evaluating:
                 if monotonic() > counted + COUNT_SECONDS:
                     self.metrics.due_people.set(await self.waiting())
                     counted = monotonic()
-                busy = [await self.portion(tenant) for tenant in self.tenants]
+                busy = [await self.portion(tenant) for tenant in await self._with_anybody_due()]
             except asyncpg.CheckViolationError:  # no range of the log takes a row of this moment yet
                 await self.log.cover()
             except asyncpg.TransactionRollbackError:
@@ -85,6 +85,13 @@ class Evaluating:
                 self.metrics.heartbeat("evaluation")
                 if not any(busy):
                     await asyncio.sleep(IDLE_SECONDS)
+
+    async def _with_anybody_due(self) -> list[Tenant]:
+        """The tenants of whom anybody is due; asked for so often that it must be one look at all of them."""
+        now = {tenant.id: at for tenant in self.tenants if (at := self.now(tenant.id)) is not None}
+        async with self.pool.acquire() as connection:
+            due = await tenants_due(connection, now) if now else set()
+        return [tenant for tenant in self.tenants if tenant.id in due]
 
     async def waiting(self) -> int:
         """How many people are due by now."""

@@ -46,6 +46,12 @@ _DONE: Final = "DELETE FROM due WHERE tenant = $1 AND person = ANY($2::uuid[])"
 _WAITING: Final = "SELECT count(*) FROM due WHERE tenant = $1 AND at <= $2"
 
 
+# OFFSET 0: each is looked for by itself, along the index, and no further than to the first.
+_TENANTS_DUE: Final = """
+    SELECT tenant FROM unnest($1::text[], $2::bigint[]) AS known(tenant, now)
+    WHERE EXISTS (SELECT FROM due WHERE due.tenant = known.tenant AND due.at <= known.now OFFSET 0)"""
+
+
 class Due(NamedTuple):
     """Somebody who is due: for some tags, of which `backfill` are answered by history; caused by an event, if any.
 
@@ -114,6 +120,12 @@ class DueRows:
         """How many are due until a moment."""
         count: int = await self.connection.fetchval(_WAITING, self.tenant, until)
         return count
+
+
+async def tenants_due(connection: Connection, now: Mapping[str, Micros]) -> set[str]:
+    """The tenants of whom anybody is due at a moment of their own."""
+    rows = await connection.fetch(_TENANTS_DUE, list(now), list(now.values()))
+    return {row["tenant"] for row in rows}
 
 
 def united(one: Affected, other: Affected) -> Affected:
