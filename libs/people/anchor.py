@@ -15,6 +15,9 @@ from libs.people.normalise import NO_REGION, digits, normal_form
 from libs.people.screen import Unusable
 from libs.runtime.errors import InvalidArgument
 
+NOT_A_PERSON: Final = "NOT_A_PERSON"
+"""Why an identifier of an outlet or a household names nobody where people are asked for; beside `Reason`."""
+
 _LONGEST_SHOWN: Final = 64
 _LONGEST_KEPT: Final = 600  # characters of type and value; what is refused for its length may be megabytes
 
@@ -78,6 +81,13 @@ class Anchoring:
         if refused:
             raise InvalidArgument(field, f"{refused[0].type} names nobody: {refused[0].reason}", refused[0].reason)
         return identified[0]
+
+    def person_named(self, claimed: Claimed, field: str) -> Identified:
+        """The same, if it names a person; raises `InvalidArgument` for an outlet, a household or an account, too."""
+        found = self.named(claimed, field)
+        if found.type.kind != "person":
+            raise InvalidArgument(field, f"{found.type.name} names an {found.type.kind}, not a person", NOT_A_PERSON)
+        return found
 
     def _parted(self, claims: Iterable[tuple[str, str | int, bool]]) -> tuple[list[Identified], list[Refused]]:
         identified: list[Identified] = []

@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 from portrait.identity.v1 import events_pb2 as pb
 
-from libs.eventlog.copy import DIGEST_OFFSET
 from libs.eventlog.database import Connection
 from libs.eventlog.event import Appended, Envelope, NewEvent
+from libs.eventlog.requests import TAKEN, recorded
 from libs.eventlog.transactions import Transactions
 from libs.people.identifiers import IdentifierRules
 from libs.people.keys import Keyring
@@ -34,9 +34,6 @@ from services.identity.store.tenant import IdentityStore
 
 Look = Callable[[IdentityStore], Awaitable[Any]]
 """What is to be read at the end of a decision's transaction, before it is undone if it only was tried."""
-
-_STANDING: Final = "SELECT partition, position, digest FROM message_ids WHERE tenant = $1 AND event_id = $2"
-_TAKEN: Final = "was that of another request: a repeat asks for the same, anything else takes a new id"
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -116,7 +113,7 @@ class Deciding:
         now = await store.waiting.moment(self.clock.now())
         event_id = _event_id(store.tenant, type_of(wanted), request_id, key_of(wanted), now)
         digest = _digest(one.key for one in about)
-        repeated = await self._standing(store, event_id, digest) if request_id else None
+        repeated = await recorded(store.connection, store.tenant, event_id, digest) if request_id else None
         if repeated is not None:
             return Outcome(event_id, repeated)
         decision = replace(wanted, event_id=event_id, recorded_at=now)
@@ -211,18 +208,11 @@ class Deciding:
     def _rules_event_id(self, tenant: str, request_id: str, now: Micros) -> bytes:
         return _event_id(tenant, RULES_PUBLISHED, request_id, self._rules_key(tenant), now)
 
-    async def _standing(self, store: IdentityStore, event_id: bytes, digest: int) -> Appended | None:
-        """Where the decision of a request stands; raises `InvalidArgument` where that was about others."""
-        row = await store.connection.fetchrow(_STANDING, store.tenant, event_id)
-        if row is not None and row["digest"] + DIGEST_OFFSET != digest:
-            raise InvalidArgument("request_id", _TAKEN)
-        return Appended(row["partition"], row["position"], duplicate=True) if row else None
-
 
 def _published_before(versions: Iterable[PublishedRules], event_id: bytes, document: str) -> PublishedRules | None:
     repeated = next((one for one in versions if one.event_id == event_id), None)
     if repeated is not None and repeated.document != document:
-        raise InvalidArgument("request_id", _TAKEN)
+        raise InvalidArgument("request_id", TAKEN)
     return repeated
 
 

@@ -36,7 +36,7 @@ from services.tagging.folding import FEATURES, INTERACTIONS, FeatureFold
 from services.tagging.refolding import consumer_of
 from services.tagging.store import refolds
 from services.tagging.store.definitions import DefinitionRows
-from services.tagging.store.features import FeatureRows, Filling
+from services.tagging.store.features import FeatureRows, Filling, all_filling
 from services.tagging.store.marks import MarkRows
 
 LOOK_SECONDS: Final = 0.2
@@ -154,14 +154,13 @@ class Backfill:
 
     async def look(self) -> None:
         """Know the layers that another replica is filling: what they could not fold is mended by any."""
-        known: set[int] = set()
         async with self.pool.acquire() as connection:
-            for tenant in self.tenants:
-                _, filling = await FeatureRows(connection, tenant.id).layers()
-                for layer in filling:
-                    self._shadow(tenant.id, layer)
-                    known.add(layer.number)
-        for number in self._shadows.keys() - known:
+            filling = await all_filling(connection)  # nearly always none, or known
+            for tenant in {owner for owner, number in filling if number not in self._shadows}:
+                _, layers = await FeatureRows(connection, tenant).layers()
+                for layer in layers:
+                    self._shadow(tenant, layer)
+        for number in self._shadows.keys() - {number for _, number in filling}:
             self._forget(number)
 
     def fold_of(self, layer: int) -> FeatureFold | None:

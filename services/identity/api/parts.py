@@ -1,7 +1,7 @@
 """What the methods of `identity.v1.Identities` have in common: the parts that they call, and reading who is meant."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import grpc
 from portrait.identity.v1 import identities_service_pb2_grpc as rpc
@@ -12,7 +12,6 @@ from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.service import Consumed
 from libs.people.identifiers import Claimed, Identified
 from libs.people.spans import WHOLE
-from libs.runtime.errors import InvalidArgument
 from libs.runtime.tenants import Tenants
 from services.identity.deciding import Deciding
 from services.identity.domain.person import Place
@@ -22,9 +21,6 @@ from services.identity.queries.people import People
 from services.identity.queries.previewing import Previewing
 from services.identity.rulebook import Reading, Rulebook
 from services.identity.store.tenant import IdentityStore
-
-NOT_A_PERSON: Final = "NOT_A_PERSON"
-"""Why an identifier of an outlet or a household names nobody here; beside the reasons of `libs.people.identifiers`."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -67,7 +63,4 @@ class Methods(rpc.IdentitiesServicer):
 
 def identified(reading: Reading, said: interaction_pb2.Identifier, field: str) -> Identified:
     """An identifier as the rules read it; raises `InvalidArgument` if it can name nobody."""
-    found = reading.anchoring.named(Claimed(said.type, said.value), field)
-    if found.type.kind != "person":
-        raise InvalidArgument(field, f"{found.type.name} names an {found.type.kind}, not a person", NOT_A_PERSON)
-    return found
+    return reading.anchoring.person_named(Claimed(said.type, said.value), field)

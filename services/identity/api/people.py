@@ -8,11 +8,12 @@ from portrait.identity.v1 import identities_service_pb2 as pb
 from portrait.log.v1.event_pb2 import Position
 from portrait.profile.v1.interaction_pb2 import Identifier
 
+from libs.people.anchor import NOT_A_PERSON
 from libs.people.identifiers import Claimed, Identified, Refused
 from libs.rpc.caller import calling_tenant
 from libs.rpc.times import micros_of
 from libs.runtime.errors import InvalidArgument
-from services.identity.api.parts import NOT_A_PERSON, Context, Methods, identified
+from services.identity.api.parts import Context, Methods, identified
 from services.identity.codec.persons import explained_on_wire, person_on_wire, tell_whose
 from services.identity.queries.hindsight import Moment, person_then
 from services.identity.rulebook import Reading

@@ -12,7 +12,6 @@ from libs.people.anchor import Anchoring
 from libs.people.identifiers import Claimed
 from libs.people.person import Name
 from libs.people.rulebook import Rulebook
-from libs.runtime.errors import InvalidArgument
 from services.tagging.catalogue import Catalogues
 from services.tagging.handlers.publishing import Publishing
 from services.tagging.handlers.saying import Saying
@@ -55,8 +54,4 @@ class Methods(rpc.TagsServicer):
 def named(anchoring: Anchoring, reference: person_pb2.PersonReference, field: str) -> Name:
     """Whoever an identifier names, as the rules read it."""
     said = reference.identifier
-    found = anchoring.named(Claimed(said.type, said.value), f"{field}.identifier")
-    if found.type.kind != "person":
-        told = f"{found.type.name} names an {found.type.kind}, not a person"
-        raise InvalidArgument(f"{field}.identifier", told, "NOT_A_PERSON")
-    return Name(found.key)
+    return Name(anchoring.person_named(Claimed(said.type, said.value), f"{field}.identifier").key)

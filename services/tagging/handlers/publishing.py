@@ -8,6 +8,7 @@ from libs.conditions.check import Finding
 from libs.conditions.vocabulary import Properties
 from libs.eventlog.database import Connection
 from libs.eventlog.event import Envelope
+from libs.eventlog.requests import recorded
 from libs.eventlog.transactions import Transactions
 from libs.people.keys import Keyring
 from libs.runtime.clock import Clock
@@ -19,7 +20,7 @@ from services.tagging.domain.definition import TagDefinition, read_definition
 from services.tagging.domain.published import PublishedTag
 from services.tagging.domain.registry import KnownNames, check_retirable, checked, differences, tag_types
 from services.tagging.domain.trial import run_examples
-from services.tagging.handlers.event_ids import digest_of, event_id, recorded
+from services.tagging.handlers.event_ids import digest_of, event_id
 from services.tagging.store.definitions import DefinitionRows
 
 

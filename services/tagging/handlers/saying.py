@@ -8,6 +8,7 @@ from libs.conditions.comparisons import Scalar
 from libs.conditions.said import Said
 from libs.eventlog.database import Connection
 from libs.eventlog.event import Appended, Envelope, NewEvent
+from libs.eventlog.requests import all_recorded, recorded
 from libs.eventlog.transactions import Transactions
 from libs.people.person import Name
 from libs.people.postgres_identity_map import PostgresIdentityMap
@@ -19,7 +20,7 @@ from services.tagging.codec.by_hand import TAG_CLEARED, TAG_SET, said_payload, s
 from services.tagging.domain.by_hand import Told
 from services.tagging.domain.definition import TagDefinition
 from services.tagging.domain.values import read_value
-from services.tagging.handlers.event_ids import all_recorded, digest_of, event_id, recorded
+from services.tagging.handlers.event_ids import digest_of, event_id
 from services.tagging.handlers.publishing import in_force
 from services.tagging.marking import mark_people
 from services.tagging.store.by_hand import ByHandRows

@@ -2,10 +2,8 @@
 
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -15,14 +13,8 @@ from examples.clinic.people import Visitor, visitors
 from examples.tags.__main__ import held
 from examples.tags.documents import definitions
 from examples.tags.interactions import read
-from libs.people.anchor import Anchoring
-from libs.people.identifiers import DEFAULT_RULES
-from libs.people.keys import Keyring
-from libs.people.normalise import region_of
-from libs.people.said import claims
 from libs.runtime.tenants import Tenants
-from services.profile.domain.incoming import Accepted, Intake
-from services.profile.domain.schema_history import SchemaHistory
+from tests.support.taken_in import filed_under
 
 ROOT = Path(__file__).parents[3]
 CLINIC = Tenants.demo().get(TENANT)
@@ -79,18 +71,7 @@ def test_the_first_people_are_the_same_as_in_the_whole_and_nothing_comes_twice()
 
 
 def test_the_clinic_accepts_everything_and_files_it_under_the_member() -> None:
-    intake = Intake(SchemaHistory().current, ZoneInfo(CLINIC.zone), CLINIC.clock_ceiling, fresh_id=lambda: bytes(16))
-    anchoring = Anchoring(DEFAULT_RULES, Keyring(CLINIC.secret), region_of(CLINIC.locale))
-    types: Counter[str] = Counter()
-    for document in interactions(100):
-        accepted = intake.read(document, 0)
-        assert isinstance(accepted, Accepted), (accepted, document)
-        identified, refused = anchoring.identify(claims(accepted.said.identifiers))
-        anchor = anchoring.anchor(identified)
-        assert refused == []
-        assert anchor is not None
-        types[anchor.type.name] += 1
-    assert types.keys() == {"member_no"}
+    assert filed_under(CLINIC, interactions(100)).keys() == {"member_no"}
 
 
 def test_it_is_the_zone_and_the_currency_of_the_tenant() -> None:

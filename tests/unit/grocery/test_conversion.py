@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -15,15 +14,10 @@ import pytest
 from examples.grocery import conversion
 from examples.grocery.conversion import TENANT, ZONE, count, interactions
 from libs.cli.schema import schemas_in
-from libs.people.anchor import Anchoring
-from libs.people.identifiers import DEFAULT_RULES
-from libs.people.keys import Keyring
-from libs.people.normalise import region_of
-from libs.people.said import claims
 from libs.runtime.tenants import Tenants
 from services.profile.codec.schemas import schema_from
-from services.profile.domain.incoming import Accepted, Intake
 from services.profile.domain.schema_history import SchemaHistory
+from tests.support.taken_in import filed_under
 
 ROOT = Path(__file__).parents[3]
 SCHEMAS = ROOT / "examples" / "grocery" / "schemas.yaml"
@@ -164,16 +158,7 @@ def test_the_shop_accepts_everything_under_its_own_schemas_and_files_it_under_th
     history = SchemaHistory()
     for _, schema in schemas_in([SCHEMAS]):
         history, _, _ = history.publish(schema_from(schema), 0, "")
-    intake = Intake(history.current, ZoneInfo(GROCERY.zone), GROCERY.clock_ceiling, fresh_id=lambda: bytes(16))
-    anchoring = Anchoring(DEFAULT_RULES, Keyring(GROCERY.secret), region_of(GROCERY.locale))
-    for document in interactions(60):
-        accepted = intake.read(document, 0)
-        assert isinstance(accepted, Accepted), (accepted, document)
-        identified, refused = anchoring.identify(claims(accepted.said.identifiers))
-        anchor = anchoring.anchor(identified)
-        assert refused == []
-        assert anchor is not None
-        assert anchor.type.name == "member_no"
+    assert filed_under(GROCERY, interactions(60), history).keys() == {"member_no"}
 
 
 def test_it_is_the_zone_and_the_currency_of_the_tenant() -> None:
