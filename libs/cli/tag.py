@@ -34,9 +34,6 @@ EVERYTHING: Final = 1 << 40
 
 Person = Annotated[str, typer.Argument(help="A OneID, or any identifier as type:value, such as phone:13800138000.")]
 Tag = Annotated[str, typer.Argument(help="Key of a tag, such as frequent_skincare.")]
-ValueOption = Annotated[
-    str, typer.Argument(metavar="VALUE", help="The value; of a flag true, or false: not the tag, whatever rules find.")
-]
 Because = Annotated[str, typer.Option(help="Why, for the record.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 LookAt = Annotated[int, typer.Option(min=1, max=10_000, help="Look at so many people for the plan.")]

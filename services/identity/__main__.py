@@ -143,6 +143,13 @@ async def live(life: Lifecycle, settings: IdentitySettings) -> None:
     await life.until_stopped()
 
 
+def suggested(settings: IdentitySettings, tenants: Sequence[str], *, plain: bool) -> int:
+    """Suggest people who may be one; the exit status."""
+    from services.identity.suggesting import finish, suggest_everywhere  # noqa: PLC0415  large libraries, too
+
+    return finish(suggest_everywhere(settings, tenants, plain=plain))
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the service, or bring its database up to date."""
     if "--help" in arguments or "-h" in arguments:
@@ -158,11 +165,10 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         case [] | ["serve"]:
             return run(lambda life: live(life, settings))
-        case ["suggest", *rest]:
-            from services.identity.suggesting import finish, suggest_everywhere  # noqa: PLC0415  large libraries, too
-
-            plain = rest[:1] == ["--plain"]
-            return finish(suggest_everywhere(settings, rest[plain:], plain=plain))
+        case ["suggest", "--plain", *tenants]:
+            return suggested(settings, tenants, plain=True)
+        case ["suggest", *tenants]:
+            return suggested(settings, tenants, plain=False)
         case _:
             told = "there are serve (the default), migrate, suggest [--plain] [TENANT…] and --help"
             sys.stderr.write(f"unknown: {' '.join(arguments)}; {told}\n")

@@ -32,10 +32,6 @@ _VERSIONS: Final = """
     SELECT tag, version, state, document, published_at, published_by, event_id, retired_by
     FROM tag_definitions WHERE tenant = $1 AND tag = $2 ORDER BY version"""
 
-_BY_EVENT: Final = """
-    SELECT tag, version, state, document, published_at, published_by, event_id, retired_by
-    FROM tag_definitions WHERE tenant = $1 AND (event_id = $2 OR retired_by = $2)"""
-
 _SUPERSEDE: Final = """
     UPDATE tag_definitions SET state = 'former' WHERE tenant = $1 AND tag = $2 AND state = 'filling'"""
 
@@ -97,11 +93,6 @@ class DefinitionRows:
     async def versions(self, tag: str) -> list[PublishedTag]:
         """Every version of a tag, oldest first."""
         return _tags(await self.connection.fetch(_VERSIONS, self.tenant, tag))
-
-    async def by_event(self, event_id: bytes) -> PublishedTag | None:
-        """The version that an event published or retired."""
-        found = _tags(await self.connection.fetch(_BY_EVENT, self.tenant, event_id))
-        return found[-1] if found else None
 
     async def publish(self, tag: PublishedTag) -> int:
         """Let a version be the next one; only for whoever holds the catalogue. Answers the catalogue's version."""
