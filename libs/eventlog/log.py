@@ -69,6 +69,14 @@ class Log(LogReader, KeyReader, Protocol):
         ...
 
 
+class KeySource(Protocol):
+    """Another service's log, as whoever folds a key of it anew reads it."""
+
+    def read_key(self, tenant: str, key: bytes) -> AsyncIterator[list[Recorded]]:
+        """Every event of a tenant's key in order, page by page; raises `Unavailable`."""
+        ...
+
+
 class LogSource(Protocol):
     """Another service's log, as a consumer heals its gaps from it."""
 

@@ -1,11 +1,12 @@
 """What the identity service makes of the interactions log: evidence, and from that who is who."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from libs.eventlog.database import Connection
 from libs.eventlog.event import Batch, Recorded
+from libs.eventlog.log import KeySource
 from libs.eventlog.projection import BLANKED, RETRACTED, blanked_positions, retracted_positions
 from libs.eventlog.verdict import DONE, Done, Output, Verdict
 from libs.runtime.clock import Clock
@@ -28,14 +29,6 @@ _DROPPED: Final = """
 
 Readings = Mapping[int, Reading]
 """How interactions are read, by the version of the rules that they were stamped with."""
-
-
-class Anchors(Protocol):
-    """The interactions of one anchor, as their owner has them."""
-
-    def read_key(self, tenant: str, key: bytes) -> AsyncIterator[list[Recorded]]:
-        """Every event of a tenant's key in order, page by page; raises `Unavailable`."""
-        ...
 
 
 class Placed(NamedTuple):
@@ -72,7 +65,7 @@ class Consuming:
     """Folds interactions into evidence, and resolves whom that concerns, in the transaction given."""
 
     rulebook: Rulebook
-    anchors: Anchors
+    anchors: KeySource
     clock: Clock
     largest: int = LARGEST_NEIGHBOURHOOD
     remembered: Remembered = field(default_factory=Remembered)

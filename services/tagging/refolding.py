@@ -1,9 +1,9 @@
 """Folding anchors anew from their owner's log, where what was folded was taken back, erased, or cut otherwise."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import asyncpg
 import structlog
@@ -11,6 +11,7 @@ import structlog
 from libs.eventlog.checkpoint import PostgresCheckpoints
 from libs.eventlog.database import Connection
 from libs.eventlog.event import Recorded, partition_of
+from libs.eventlog.log import KeySource
 from libs.telemetry.metrics import Metrics
 from services.tagging.domain.layers import BASE
 from services.tagging.folding import FEATURES, INTERACTIONS, FeatureFold
@@ -25,14 +26,6 @@ AT_ONCE: Final = 100
 _POSITION: Final = "SELECT position FROM checkpoints WHERE consumer = $1 AND log = $2 AND partition = $3"
 
 
-class Anchors(Protocol):
-    """The interactions of one anchor, as their owner has them."""
-
-    def read_key(self, tenant: str, key: bytes) -> AsyncIterator[list[Recorded]]:
-        """Every event of a tenant's key in order, page by page; raises `Unavailable`."""
-        ...
-
-
 def consumer_of(layer: int) -> str:
     """The name of what folds a layer."""
     return FEATURES if layer == BASE else f"{FEATURES}:{layer}"
@@ -44,7 +37,7 @@ class Refolding:
 
     pool: asyncpg.Pool
     partitions: int
-    anchors: Anchors
+    anchors: KeySource
     fold_of: Callable[[int], FeatureFold | None]
     metrics: Metrics
 

@@ -75,7 +75,7 @@ class Saying:
 
         async def work(connection: Connection) -> Set:
             now = self.now(tenant)
-            id_, digest = event_id(tenant, TAG_SET, request_id), digest_of(tag, wanted.name.key, wanted.value)
+            id_, digest = event_id(tenant, TAG_SET, request_id), _digest(tag, wanted)
             place = await recorded(connection, tenant, id_, digest)
             if place is not None:
                 return Set(place, id_, person.id)
@@ -128,7 +128,7 @@ class Saying:
             refused: dict[int, str] = {}
             duplicates = 0
             for row, person, id_ in zip(rows, people, ids, strict=True):
-                digest = digest_of(tag, row.name.key, row.value)
+                digest = _digest(tag, row)
                 before = known.get(id_)
                 if before is not None:
                     duplicates += before == digest
@@ -160,6 +160,10 @@ class Saying:
             return (await in_force(DefinitionRows(connection, tenant)))[tag]
         except KeyError:
             raise NotFound("tag", tag) from None
+
+
+def _digest(tag: str, wanted: Wanted) -> int:
+    return digest_of(tag, wanted.name.key, wanted.value, wanted.of, wanted.expires_at)
 
 
 def _event(tenant: str, told: Told, digest: int, reason: str) -> NewEvent:

@@ -1,15 +1,16 @@
 """Everything that happened to people, from the log of whoever owns it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
 from libs.conditions.event import Event
 from libs.eventlog.event import Recorded
-from libs.eventlog.projection import blanked_positions, retracted_positions
+from libs.eventlog.log import KeySource
+from libs.eventlog.projection import standing
 from libs.people.person import Member, Person
 from libs.people.placing import Placing
 from libs.people.spans import WHOLE
@@ -19,19 +20,11 @@ AT_ONCE: Final = 16
 """Anchors that are read at the same time; each is a call."""
 
 
-class Anchors(Protocol):
-    """The interactions of one anchor, as their owner has them."""
-
-    def read_key(self, tenant: str, key: bytes) -> AsyncIterator[list[Recorded]]:
-        """Every event of a tenant's key in order, page by page; raises `Unavailable`."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Histories:
     """Reads the events of people; what was taken back or erased is not among them."""
 
-    anchors: Anchors
+    anchors: KeySource
     placing: Placing
     _few: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
@@ -48,15 +41,14 @@ class Histories:
         async with self._few:
             async for page in self.anchors.read_key(tenant, anchor):
                 known += page
-        gone = retracted_positions(known) | blanked_positions(known)
-        known = [one for one in known if one.position not in gone]
+        count = standing(known)
         cut = members[0].cut
         if cut is not None:
-            spans = await self.placing.parted(cut, known)
-            known = [one for member in members for one in spans.get(member.span, ())]
+            spans = await self.placing.parted(cut, count)
+            count = [one for member in members for one in spans.get(member.span, ())]
         elif all(member.span != WHOLE for member in members):
             return []  # a part of what is not cut any more has nothing: all of it lies in the whole
-        return [event for one in known if (event := _read(one)) is not None]
+        return [event for one in count if (event := _read(one)) is not None]
 
 
 def _read(recorded: Recorded) -> Event | None:

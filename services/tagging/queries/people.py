@@ -14,6 +14,7 @@ from libs.people.person import Name, Person
 from libs.people.postgres_identity_map import PostgresIdentityMap
 from libs.people.spans import own_id
 from libs.runtime.clock import Micros
+from services.tagging.codec.changes import ASSIGNED, REMOVED
 from services.tagging.codec.values import origin_of, value_of
 from services.tagging.domain.by_hand import Known, standing
 from services.tagging.domain.holding import Held
@@ -82,7 +83,7 @@ class People:
 
 def _take(held: dict[str, Held], recorded: Recorded) -> None:
     event = recorded.event
-    if event.type == "tag_assigned":
+    if event.type == ASSIGNED:
         said = events.TagAssigned.FromString(event.payload)
         value = value_of(said.value)
         assert value is not None
@@ -96,5 +97,5 @@ def _take(held: dict[str, Held], recorded: Recorded) -> None:
             said.confidence,
             said.expires_at_micros or None,
         )
-    elif event.type == "tag_removed":
+    elif event.type == REMOVED:
         held.pop(events.TagRemoved.FromString(event.payload).tag, None)

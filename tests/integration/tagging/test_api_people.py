@@ -106,7 +106,12 @@ async def test_what_is_set_by_hand_stands_until_it_is_cleared(tagged: Tagged) ->
 async def test_the_id_of_another_request_sets_and_clears_nothing(tagged: Tagged) -> None:
     await tagged.publish(document())
     await tagged.stub.SetTag(setting(tagged, "u1", request_id="r1"))
-    assert (await refused(tagged.stub.SetTag(setting(tagged, "u2", request_id="r1")))).code == "INVALID_ARGUMENT"
+    for other in (
+        setting(tagged, "u2", request_id="r1"),
+        setting(tagged, "u1", NO, request_id="r1"),
+        setting(tagged, "u1", of="shoes", request_id="r1"),
+    ):
+        assert (await refused(tagged.stub.SetTag(other))).code == "INVALID_ARGUMENT"
     await tagged.stub.SetTag(setting(tagged, "u2", request_id="r2"))
     await tagged.settle()
     assert [await tagged.tags(user) for user in ("u1", "u2")] == [{"looks_around": True}] * 2
