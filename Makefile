@@ -4,10 +4,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11
 # Those that wait for much come first, lest at the end one of them is waited for alone.
-TESTS ?= tests/e2e tests/integration tests/simulation tests/contract tests/unit tests/chaos
-# Two at a time, for tests mostly wait; but who kills servers under load wants the machine for itself.
-BY_TWO = $(filter-out tests/chaos%,$(TESTS))
-BY_ONE = $(filter tests/chaos%,$(TESTS))
+TESTS ?= tests/e2e tests/integration tests/contract tests/unit tests/simulation tests/chaos
 BENCH ?=
 
 # Without bytecode every service would spend seconds of its start compiling what it imports.
@@ -32,8 +29,7 @@ format: setup ## let ruff and buf lay the code out
 protos: setup ## generate protos/gen from protos/portrait
 	@$(RUN) protos/generate.py
 test: setup ## every test; TESTS=tests/unit for some
-	@$(if $(BY_TWO),$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(BY_TWO))
-	@$(if $(BY_ONE),$(RUN) -m pytest $(BY_ONE))
+	@$(RUN) -m tests $(TESTS)
 chaos: export ROUNDS ?= 200
 chaos: setup ## kill, stop, wipe and restart things under load; SEED=17 ROUNDS=1 for one round again
 	@$(RUN) -m pytest tests/chaos --capture=no
@@ -65,7 +61,7 @@ manifests: setup ## k8s: strict schemas and what they miss
 
 ##@ Keep it
 lock: ## pin the dependencies of pyproject.toml anew (needs uv)
-	@$(COMPILE) --extra demo --extra bench --extra dev pyproject.toml --output-file requirements.lock
+	@$(COMPILE) --extra charts --extra demo --extra bench --extra dev pyproject.toml --output-file requirements.lock
 	@$(COMPILE) --extra linking --extra quality pyproject.toml --output-file tests/quality/requirements.lock
 	@$(COMPILE) --constraint requirements.lock --extra linking pyproject.toml --output-file k8s/requirements.lock
 clean: ## remove what was made here: data, caches, .venv

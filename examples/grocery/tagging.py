@@ -1,38 +1,33 @@
 """What people are: the shop's tags on the year that has passed, on the next click, and in the days after it."""
 
-import asyncio
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
-from portrait.log.v1.event_pb2 import Position
-from portrait.profile.v1 import collector_service_pb2 as collector_pb
 from portrait.tagging.v1 import tag_pb2 as tags
 from portrait.tagging.v1 import tags_service_pb2 as pb
-from portrait.tagging.v1.tags_service_pb2_grpc import TagsStub
 
 from examples.grocery.conversion import CURRENCY, ZONE
 from examples.grocery.expectation import expect, expect_soon
 from examples.grocery.holders import Households, PriceSensitive
 from examples.grocery.scene import Scene
+from examples.grocery.segmenting import segment_everybody
+from examples.grocery.staging import stage_everybody
+from examples.grocery.tagged import COUPONS_COUNT_FOR, EVERYBODY, SENSITIVE, Tagging, member
 from libs.cli import identity, labels, tag
 from libs.cli.calling import Calling
+from libs.cli.definitions import documents_in
 from libs.cli.identity import reference
 from libs.cli.tables import table
 from libs.cli.texts import lasting, many, money
 from libs.rpc.client import channel
 
 FOLDER: Final = Path(__file__).with_name("tags")
-SENSITIVE, SPENT = "price_sensitive", "spent_in_90_days"
-COUPONS_COUNT_FOR: Final = 90  # days, as the definition says
 OLD_COUPON: Final = timedelta(days=80)
 EDITED: Final = PriceSensitive(lines=25, days=30)
 STRANGER: Final = "openid:o6_somebody_without_a_card"
-EVERYBODY: Final = 10_000
 SHOWN: Final = 4  # of a plan's examples
 
 
@@ -43,111 +38,25 @@ async def tag_everybody(scene: Scene) -> None:
     async with channel(service) as line, channel(scene.stack.services["identity"].target) as other:
         told = scene.shop.calling
         calling = replace(told, channel=line, address=service)
-        tagging = _Tagging(scene, calling, Households.read(scene.books.told), today)
+        tagging = Tagging(scene, calling, Households.read(scene.books.told), today)
         await _publish(scene, tagging)
         household = await _between_two_clicks(scene, tagging)
         await _explain(scene, tagging, household)
         await _expire(scene, tagging, household)
         await _edit(scene, tagging)
         await _merge(scene, tagging, replace(told, channel=other), household)
+        await segment_everybody(tagging)
+        await stage_everybody(tagging)
 
 
-@dataclass(slots=True)
-class _Tagging:
-    """The tagging service, what the till says of everybody, and the time in the shop."""
-
-    scene: Scene
-    calling: Calling
-    till: Households
-    today: datetime
-    edited: PriceSensitive | None = None
-    sent: int = 0
-
-    @property
-    def stub(self) -> TagsStub:
-        return TagsStub(self.calling.channel)
-
-    @property
-    def truth(self) -> Mapping[str, set[int]]:
-        """Who has which tag, as the till says."""
-        return self.till.holders(self.today.date(), self.edited)
-
-    def without_coupons(self) -> list[int]:
-        """Who is not price-sensitive, and redeemed nothing that would count; the till knows no coupon of the demo."""
-        sensitive, today = self.truth[SENSITIVE], self.today.date()
-        households = self.till.by_number.items()
-        return [
-            number
-            for number, one in households
-            if number not in sensitive and not one.redeemed(COUPONS_COUNT_FOR, today)
-        ]
-
-    async def publish(self, document: str, look_at: int = EVERYBODY) -> pb.TagPlan:
-        """Publish a definition; what it changes, of so many people."""
-        request = pb.PublishTagRequest(document=document, look_at=look_at)
-        return (await self.calling.ask(self.stub.PublishTag, request)).plan
-
-    async def filling(self) -> int:
-        """How many definitions are published and not in force yet."""
-        found = (await self.calling.ask(self.stub.ListTags, pb.ListTagsRequest())).definitions
-        return sum(one.state != tags.DEFINITION_STATE_LIVE for one in found)
-
-    async def of(self, person: str, at_least: Position | None = None) -> dict[str, tags.HeldTag]:
-        """What somebody has."""
-        request = pb.GetPersonTagsRequest(person=reference(person), at_least=at_least)
-        return {one.tag: one for one in (await self.calling.ask(self.stub.GetPersonTags, request)).tags}
-
-    async def everybody(self) -> dict[int, dict[str, tags.HeldTag]]:
-        """What each household has."""
-        numbers = list(self.till.by_number)
-        found = await asyncio.gather(*(self.of(_member(number)) for number in numbers))
-        return dict(zip(numbers, found, strict=True))
-
-    async def holders(self) -> Mapping[str, set[int]]:
-        """Who has which tag, as the service says."""
-        holding: dict[str, set[int]] = defaultdict(set, {key: set() for key in self.truth})
-        for number, held in (await self.everybody()).items():
-            for key in held:
-                holding[key].add(number)
-        return holding
-
-    async def spent(self) -> Mapping[int, int]:
-        """Cents by household, as the tag for it says."""
-        everybody = (await self.everybody()).items()
-        return {number: round(100 * held[SPENT].value.number) for number, held in everybody if SPENT in held}
-
-    async def see(self, event: str, identifier: str, at: datetime, **properties: str) -> collector_pb.CollectResult:
-        """Collect an interaction."""
-        self.sent += 1
-        self.scene.books.events += 1
-        type_, _, value = identifier.partition(":")
-        interaction: dict[str, Any] = {
-            "message_id": f"tagging:{self.sent}",
-            "type": "track",
-            "event": event,
-            "occurred_at": at.isoformat(),
-            "source": "till",
-            "identifiers": {type_: value},
-            "properties": properties,
-        }
-        result = await self.scene.shop.collect(interaction)
-        expect("a rejection", result.rejection.reason, "")
-        return result
-
-    async def redeem(self, identifier: str, at: datetime) -> Position:
-        """Let somebody redeem a coupon; where that stands in the log."""
-        result = await self.see("coupon_redeemed", identifier, at, coupon_upc=f"demo-{self.sent}", campaign_id="demo")
-        return result.position
-
-
-async def _publish(scene: Scene, tagging: _Tagging) -> None:
+async def _publish(scene: Scene, tagging: Tagging) -> None:
     scene.chapter(
         "Tags on history",
-        "Ten tags are published when the year is over: who is price-sensitive, who is about to leave, what to remind "
-        "of. A definition says first whom it would change; then history is read for what nobody kept so far.",
+        "Thirteen tags are published when the year is over: who is price-sensitive, who is about to leave, what to "
+        "remind of. A definition says first whom it would change; then history is read for what nobody kept so far.",
     )
     truth, people = tagging.truth, len(tagging.till.by_number)
-    documents = [document for _, document in tag.documents_in([FOLDER])]
+    documents = [document for _, document in documents_in([FOLDER])]
     plan = await tagging.publish(next(one for one in documents if f"tag: {SENSITIVE}\n" in one))
     expect("people looked at, and who would get it", (plan.looked_at, plan.gained), (people, len(truth[SENSITIVE])))
     scene.done(f"{SENSITIVE} was foretold: {plan.gained:,} of {many(people, 'household')} would get it")
@@ -169,14 +78,14 @@ async def _publish(scene: Scene, tagging: _Tagging) -> None:
     )
 
 
-async def _between_two_clicks(scene: Scene, tagging: _Tagging) -> int:
+async def _between_two_clicks(scene: Scene, tagging: Tagging) -> int:
     household = tagging.without_coupons()[0]
     scene.chapter(
         "Between two clicks",
         f"A coupon that household {household} redeemed {OLD_COUPON.days} days ago turns up late: one is curiosity. "
         "Then it redeems another.",
     )
-    person = _member(household)
+    person = member(household)
     first = await tagging.redeem(person, tagging.today - OLD_COUPON)
     expect("whether one coupon is enough", SENSITIVE in await tagging.of(person, first), False)
     began = monotonic()
@@ -192,9 +101,9 @@ async def _between_two_clicks(scene: Scene, tagging: _Tagging) -> int:
     return household
 
 
-async def _explain(scene: Scene, tagging: _Tagging, household: int) -> None:
+async def _explain(scene: Scene, tagging: Tagging, household: int) -> None:
     scene.chapter("Why", "Each part of the condition: what was measured, in which interactions, what would change it.")
-    person = _member(household)
+    person = member(household)
     request = pb.ExplainTagRequest(person=reference(person), tag=SENSITIVE)
     told = await tagging.calling.ask(tagging.stub.ExplainTag, request)
     coupons, lines = told.reasons[0].leaves
@@ -207,7 +116,7 @@ async def _explain(scene: Scene, tagging: _Tagging, household: int) -> None:
     scene.done(f"it rests on the two coupons, and ends on {ends:%Y-%m-%d} at midnight unless there is a third")
 
 
-async def _expire(scene: Scene, tagging: _Tagging, household: int) -> None:
+async def _expire(scene: Scene, tagging: Tagging, household: int) -> None:
     later = _midnight(_day_of(tagging.today - OLD_COUPON) + timedelta(days=COUPONS_COUNT_FOR))
     scene.chapter(
         "By time alone",
@@ -219,10 +128,10 @@ async def _expire(scene: Scene, tagging: _Tagging, household: int) -> None:
     truth = tagging.truth
     campaign = {"campaign_id": "demo", "campaign_type": "Type A", "ends_on": f"{later:%Y-%m-%d}"}
     began = monotonic()
-    await tagging.see("campaign_received", _member(somebody), later, **campaign)
+    await tagging.see("campaign_received", member(somebody), later, **campaign)
 
     async def sensitive() -> bool:
-        return SENSITIVE in await tagging.of(_member(household))
+        return SENSITIVE in await tagging.of(member(household))
 
     await expect_soon("whether the tag stands", sensitive, expected=False)
     took = lasting(monotonic() - began)
@@ -235,7 +144,7 @@ async def _expire(scene: Scene, tagging: _Tagging, household: int) -> None:
     )
 
 
-async def _edit(scene: Scene, tagging: _Tagging) -> None:
+async def _edit(scene: Scene, tagging: Tagging) -> None:
     usual = PriceSensitive()
     scene.chapter(
         "A definition is edited",
@@ -263,12 +172,12 @@ async def _edit(scene: Scene, tagging: _Tagging) -> None:
     scene.done(f"as foretold {gained:,} gained it and {lost:,} lost it; the till's rows name the same {same}")
 
 
-async def _merge(scene: Scene, tagging: _Tagging, identities: Calling, clicked: int) -> None:
+async def _merge(scene: Scene, tagging: Tagging, identities: Calling, clicked: int) -> None:
     scene.chapter(
         "Tags follow people",
         "Somebody without a card redeemed a coupon, and so did a household: one each. They turn out to be one person.",
     )
-    person = _member(next(one for one in tagging.without_coupons() if one != clicked))
+    person = member(next(one for one in tagging.without_coupons() if one != clicked))
     at_least = [await tagging.redeem(one, tagging.today) for one in (person, STRANGER)]
     before = [await tagging.of(one, position) for one, position in zip((person, STRANGER), at_least, strict=True)]
     expect("who of them is price-sensitive", [SENSITIVE in one for one in before], [False, False])
@@ -285,10 +194,6 @@ async def _merge(scene: Scene, tagging: _Tagging, identities: Calling, clicked: 
     await expect_soon("tags of two people", both, apart)
     await expect_soon("holders of each tag", tagging.holders, tagging.truth)
     scene.done("and two people again, with the tags that they had")
-
-
-def _member(household: int) -> str:
-    return f"member_no:{household}"
 
 
 def _day_of(moment: datetime) -> date:

@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -15,8 +14,8 @@ from libs.conditions.event import Event
 from libs.conditions.features import Features
 from libs.conditions.plan import Plan
 from libs.conditions.standing import Standing
-from services.tagging.domain.definition import TagDefinition
-from services.tagging.domain.verdict import verdict
+from services.tagging.domain.asked import Asked
+from services.tagging.domain.tag import TagDefinition
 
 PERSON = {"grocery": "member_no", "shop": "user_id", "clinic": "member_no"}
 _SHOWN = 5
@@ -35,9 +34,9 @@ def held(
     found: dict[str, dict[str, Scalar | None]] = {key: {} for key in tags}
     for person, features in people.items():
         standing = Standing(traits=plan.traits(features, {}))
-        answer = partial(_answer, plan, features, standing, now)
+        asked = Asked(plan.asking(features, standing, now), features, standing, {}, now, plan.zones.tenant)
         for key, tag in tags.items():
-            found[key][person] = verdict(tag, answer, None, now, plan.zones.tenant).value
+            found[key][person] = tag.verdict(asked).value
     return found
 
 
@@ -54,10 +53,6 @@ def main(arguments: Sequence[str]) -> int:
         most = ", ".join(f"{value} {count}" for value, count in values.most_common(_SHOWN) if value is not True)
         sys.stdout.write(f"{key}: {values.total()} of {len(people)} people{': ' if most else ''}{most}\n")
     return 0
-
-
-def _answer(plan: Plan, features: Features, standing: Standing, now: int, name: str) -> Any:
-    return plan.answer(name, features, standing, now)
 
 
 if __name__ == "__main__":

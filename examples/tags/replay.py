@@ -10,8 +10,8 @@ from libs.conditions.features import Features
 from libs.conditions.plan import Plan
 from libs.conditions.standing import Standing
 from libs.runtime.clock import Micros
-from services.tagging.domain.definition import TagDefinition
-from services.tagging.domain.verdict import verdict
+from services.tagging.domain.asked import Asked
+from services.tagging.domain.tag import TagDefinition
 
 
 class Change(NamedTuple):
@@ -55,13 +55,8 @@ class _Following:
     def _look(self, person: str, now: Micros) -> Iterator[Change]:
         features = self._features[person]
         standing = Standing(traits=self._plan.traits(features, {}))
-        found = verdict(
-            self._definition,
-            lambda name: self._plan.answer(name, features, standing, now),
-            None,
-            now,
-            self._plan.zones.tenant,
-        )
+        answer = self._plan.asking(features, standing, now)
+        found = self._definition.verdict(Asked(answer, features, standing, {}, now, self._plan.zones.tenant))
         self._due_at[person] = found.changes_at
         if found.changes_at is not None:
             heappush(self._due, (found.changes_at, person))

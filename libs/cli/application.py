@@ -4,8 +4,10 @@ import typer
 
 from libs.cli import (
     collect,
+    crowds,
     dead_letters,
     identity,
+    lifecycle,
     log,
     profile,
     projections,
@@ -15,6 +17,7 @@ from libs.cli import (
     stack,
     status,
     tag,
+    tiers,
 )
 
 
@@ -31,6 +34,9 @@ def application() -> typer.Typer:
     app.add_typer(profile.COMMANDS.app, name="profile")
     app.add_typer(identity.COMMANDS.app, name="identity")
     app.add_typer(tag.COMMANDS.app, name="tag")
+    app.add_typer(lifecycle.COMMANDS.app, name="lifecycle")
+    app.add_typer(tiers.COMMANDS.app, name="tiers")
+    app.add_typer(crowds.COMMANDS.app, name="segment")  # which has those of libs/cli/segment.py, too
     app.add_typer(schema.COMMANDS.app, name="schema")
     app.add_typer(quarantine.COMMANDS.app, name="quarantine")
     app.add_typer(log.COMMANDS.app, name="log")

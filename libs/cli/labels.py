@@ -1,8 +1,8 @@
 """What tags look like on a terminal: definitions, what they would change, who has which, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import tzinfo
-from typing import Final
+from typing import Final, Protocol
 
 from portrait.tagging.v1 import events_pb2 as events
 from portrait.tagging.v1 import tag_pb2 as tags
@@ -11,30 +11,31 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from libs.cli import score_looks
 from libs.cli.plain import word
 from libs.cli.tables import table
 from libs.cli.texts import many, moment
+from libs.cli.versions import versions
 
-_STATES: Final = tags.DefinitionState.DESCRIPTOR
 _ORIGINS: Final = tags.Origin.DESCRIPTOR
 _REASONS: Final = events.RemovalReason.DESCRIPTOR
 _IDS: Final = 3
 """Event ids that are shown of a part; all of them are in the JSON."""
 
 
+class Keyed(Protocol):
+    """A definition of any kind."""
+
+    key: str
+
+
 def definitions(several: Sequence[tags.TagDefinition], zone: tzinfo) -> Table:
     """Definitions, one a line."""
-    shown = table("tag", "title", "category", "source", ">version", "state", "=published")
-    for one in several:
-        title = " · ".join(one.titles[language] for language in sorted(one.titles, reverse=True))
-        state = word(_STATES, one.state)
-        shown.add_row(
-            one.key, escape(title), one.category, one.source, f"{one.version}", state, moment(one.published_at, zone)
-        )
-    return shown
+    more = {"category": lambda one: one.category, "source": lambda one: one.source}
+    return versions(several, zone, "tag", more)
 
 
-def plan(where: str, definition: tags.TagDefinition, one: pb.TagPlan) -> RenderableType:
+def plan(where: str, definition: Keyed, one: pb.TagPlan) -> RenderableType:
     """What a definition would change."""
     changes = "\n".join(f"  {escape(line)}" for line in one.changes) or "  [dim]nothing[/]"
     parts: list[RenderableType] = [f"[bold]{definition.key}[/] [dim]({escape(where)})[/]\n{changes}"]
@@ -56,15 +57,19 @@ def plan(where: str, definition: tags.TagDefinition, one: pb.TagPlan) -> Rendera
     return Group(*parts)
 
 
-def held(one: pb.GetPersonTagsResponse, zone: tzinfo) -> Table:
-    """The tags of a person."""
+def held(one: pb.GetPersonTagsResponse, zone: tzinfo) -> RenderableType:
+    """The tags of a person, their scores, their segments, their tier and their stage."""
     shown = table("tag", "value", "of", "=since", "=ends", "by", title=one.person_id)
     for tag in one.tags:
         sure = f" {tag.confidence:.0%}" if tag.origin == tags.ORIGIN_INFERRED else ""
         origin = word(_ORIGINS, tag.origin) + sure
         ends = moment(tag.expires_at, zone) if tag.HasField("expires_at") else "–"
         shown.add_row(tag.tag, value(tag.value), escape(tag.of), moment(tag.since, zone), ends, origin)
-    return shown
+    beside = [f"segments: {', '.join(each.segment for each in one.segments)}"] if one.segments else []
+    beside += [f"tier: {one.tier.tier} since {moment(one.tier.since, zone)}"] if one.HasField("tier") else []
+    beside += [f"stage: {one.stage.stage} since {moment(one.stage.since, zone)}"] if one.HasField("stage") else []
+    scored = [score_looks.scores(one.scores)] if one.scores else []
+    return Group(shown, *scored, *beside)
 
 
 def explained(one: pb.ExplainTagResponse, zone: tzinfo) -> RenderableType:
@@ -75,11 +80,19 @@ def explained(one: pb.ExplainTagResponse, zone: tzinfo) -> RenderableType:
         until = f" until {moment(said.expires_at, zone)}" if said.HasField("expires_at") else ""
         who = "imported" if said.imported else f"set by {escape(said.by) or 'somebody'}"
         parts.append(f"{who} to {value(said.value)} at {moment(said.set_at, zone)}{until}")
-    for reason in one.reasons:
+    parts += reasons(one.reasons, zone)
+    if one.HasField("score"):
+        parts += score_looks.explained(one.score, one.contributions)
+    return Group(*parts)
+
+
+def reasons(several: Sequence[pb.ReasonForTag], zone: tzinfo) -> Iterator[RenderableType]:
+    """Every condition with its parts."""
+    for reason in several:
         mark = "[green]✓[/]" if reason.holds else "[red]✗[/]"
         gives = f" → {value(reason.gives)}" if reason.HasField("gives") else ""
         decides = " [bold](decides)[/]" if reason.decides else ""
-        parts.append(f"{mark} {escape(reason.about)}{gives}{decides}{_until(reason, zone)}")
+        yield f"{mark} {escape(reason.about)}{gives}{decides}{_until(reason, zone)}"
         shown = table("", "part", "measured", "would change", "events")
         for leaf in reason.leaves:
             shown.add_row(
@@ -89,8 +102,7 @@ def explained(one: pb.ExplainTagResponse, zone: tzinfo) -> RenderableType:
                 escape(leaf.flips) + _until(leaf, zone),
                 _ids(leaf.event_ids),
             )
-        parts.append(shown)
-    return Group(*parts)
+        yield shown
 
 
 def change(one: pb.WatchTagsResponse, zone: tzinfo) -> str:

@@ -3,10 +3,7 @@
 A file holds one definition or several (`---` between them); docs/guides/write-a-tag.md explains them.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Final
 from uuid import uuid4
 
@@ -14,76 +11,52 @@ import typer
 from portrait.tagging.v1 import tag_pb2 as tags
 from portrait.tagging.v1 import tags_service_pb2 as pb
 from portrait.tagging.v1.tags_service_pb2_grpc import TagsStub
-from rich.syntax import Syntax
 
 from libs.cli import labels
-from libs.cli.asking import sure
 from libs.cli.calling import Calling
 from libs.cli.commands import Commands
+from libs.cli.definitions import (
+    Because,
+    DryRun,
+    LookAt,
+    Paths,
+    Version,
+    Yes,
+    apply_files,
+    documents_in,
+    planned,
+    retire_definition,
+    show_definition,
+)
 from libs.cli.errors import BadInput
 from libs.cli.identity import reference
 from libs.cli.paging import listed
 from libs.cli.profile import AsOf, AtLeast, KnownAt, read_at
 from libs.cli.said import position_said
-from libs.cli.texts import many, moment_said
+from libs.cli.texts import moment_said
 
 COMMANDS = Commands("Tags: what can be said of people, who has which, and why.", "tagging")
 
-YAML: Final = (".yaml", ".yml")
 EVERYTHING: Final = 1 << 40
 
 Person = Annotated[str, typer.Argument(help="A OneID, or any identifier as type:value, such as phone:13800138000.")]
 Tag = Annotated[str, typer.Argument(help="Key of a tag, such as frequent_skincare.")]
-Because = Annotated[str, typer.Option(help="Why, for the record.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-LookAt = Annotated[int, typer.Option(min=1, max=10_000, help="Look at so many people for the plan.")]
-Paths = Annotated[list[Path], typer.Argument(help="YAML files, or folders of them.", exists=True)]
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What publishing one document would do; `etag` is of the version that it replaces."""
-
-    where: str
-    document: str
-    etag: str
-    definition: tags.TagDefinition
-    plan: pb.TagPlan
 
 
 @COMMANDS.command("apply", "portrait tag apply tags/ --yes")
 async def apply(
-    calling: Calling,
-    paths: Paths,
-    *,
-    yes: Yes = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan.")] = False,
-    look_at: LookAt = 500,
+    calling: Calling, paths: Paths, *, yes: Yes = False, dry_run: DryRun = False, look_at: LookAt = 500
 ) -> None:
-    """Publish definitions from files: shows for whom they change what, and asks."""
-    plans = [await _plan(calling, where, document, look_at) for where, document in documents_in(paths)]
-    pending = [] if dry_run else [one for one in plans if one.plan.changes]
-    if not calling.as_json:
-        for one in plans:
-            calling.console.print(labels.plan(one.where, one.definition, one.plan))
-    if pending:
-        sure(f"Publish {many(len(pending), 'definition')} (tenant {calling.tenant})?", yes=yes)
-    for one in pending:
-        request = pb.PublishTagRequest(document=one.document, etag=one.etag, request_id=uuid4().hex, look_at=1)
-        published = await calling.ask(TagsStub(calling.channel).PublishTag, request)
-        if not calling.as_json:
-            calling.console.print(f"[green]●[/] {published.definition.key} version {published.definition.version}")
-    if calling.as_json:
-        for one in plans:
-            calling.line(pb.PublishTagResponse(definition=one.definition, plan=one.plan))
+    """Publish definitions from files, of tags or of any other kind: shows for whom they change what, and asks."""
+    await apply_files(calling, paths, yes=yes, dry_run=dry_run, look_at=look_at)
 
 
 @COMMANDS.command("preview", "portrait tag preview vip.yaml --look-at 2000")
 async def preview(calling: Calling, paths: Paths, *, look_at: LookAt = 500) -> None:
     """What definitions would change, for whom; nothing changes."""
     for where, document in documents_in(paths):
-        planned = await _plan(calling, where, document, look_at)
-        calling.show(planned.plan, partial(labels.plan, planned.where, planned.definition, planned.plan))
+        answer = (await planned(calling, where, document, look_at)).answer
+        calling.show(answer.plan, partial(labels.plan, where, answer.definition, answer.plan))
 
 
 @COMMANDS.command("list", "portrait tag list --category interest")
@@ -105,17 +78,11 @@ async def show(
     calling: Calling,
     tag: Tag,
     *,
-    version: Annotated[int, typer.Option(min=0, help="A former version; 0 is the newest.")] = 0,
+    version: Version = 0,
 ) -> None:
     """A definition, in the form that `apply` takes."""
     found = await calling.ask(TagsStub(calling.channel).GetTag, pb.GetTagRequest(tag=tag, version=version))
-    if calling.as_json:
-        calling.line(found)
-    elif calling.console.is_terminal:
-        calling.console.print(labels.definitions(found.versions, calling.zone))
-        calling.console.print(Syntax(found.definition.document, "yaml", background_color="default"))
-    else:  # as it is, for a file: a console would break long lines
-        typer.echo(found.definition.document, nl=False)
+    show_definition(calling, found, labels.definitions(found.versions, calling.zone))
 
 
 @COMMANDS.command("person", "portrait tag person phone:13800138000 --as-of 2026-03-01")
@@ -180,13 +147,8 @@ async def retire(calling: Calling, tag: Tag, *, because: Because = "", yes: Yes 
     """Let nobody have a tag any more: shows how many lose it, and asks."""
     stub = TagsStub(calling.channel)
     current = (await calling.ask(stub.GetTag, pb.GetTagRequest(tag=tag))).definition
-    request = pb.RetireTagRequest(tag=tag, etag=current.etag, reason=because, validate_only=True)
-    planned = await calling.ask(stub.RetireTag, request)
-    losing = many(planned.lost, "person loses", "people lose")
-    sure(f"Retire {tag}? {losing} it (tenant {calling.tenant}).", yes=yes)
-    request.validate_only, request.request_id = False, uuid4().hex
-    retired = await calling.ask(stub.RetireTag, request)
-    calling.show(retired, lambda: f"[green]●[/] {tag} is retired")
+    request = pb.RetireTagRequest(tag=tag, etag=current.etag, reason=because)
+    await retire_definition(calling, stub.RetireTag, request, tag, ("person loses it", "people lose it"), yes=yes)
 
 
 @COMMANDS.command("watch", "portrait tag watch --tag frequent_skincare -o json")
@@ -207,16 +169,6 @@ async def watch(
             calling.console.print(labels.change(answer, calling.zone), soft_wrap=True)
 
 
-def documents_in(paths: list[Path]) -> Iterator[tuple[str, str]]:
-    """Every document in some files and folders, as text, with where it stands. Raises `BadInput`."""
-    for path in paths:
-        files = sorted(one for one in path.rglob("*") if one.suffix in YAML) if path.is_dir() else [path]
-        if not files:
-            raise BadInput(str(path), "holds no YAML files")
-        for file in files:
-            yield from _documents(file)
-
-
 def value_said(said: str, definition: tags.TagDefinition) -> tags.TagValue:
     """A value as typed. Raises `BadInput`."""
     match definition.value_type:
@@ -231,30 +183,3 @@ def value_said(said: str, definition: tags.TagDefinition) -> tags.TagValue:
                 raise BadInput("VALUE", f"{said!r} is no number, as {definition.key} is") from None
         case _:
             return tags.TagValue(text=said)
-
-
-def _documents(file: Path) -> Iterator[tuple[str, str]]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise BadInput(str(file), "is not UTF-8") from None
-    parts: list[list[str]] = [[]]
-    for line in text.splitlines(keepends=True):
-        if line.rstrip() == "---":
-            parts.append([])
-        else:
-            parts[-1].append(line)
-    said = ["".join(part) for part in parts if any(line.strip() and not line.startswith("#") for line in part)]
-    for index, document in enumerate(said):
-        yield (f"{file} ({index + 1})" if len(said) > 1 else str(file)), document
-
-
-async def _plan(calling: Calling, where: str, document: str, look_at: int) -> Planned:
-    stub = TagsStub(calling.channel)
-    request = pb.PublishTagRequest(document=document, validate_only=True, look_at=look_at)
-    planned = await calling.ask(stub.PublishTag, request)
-    etag = ""
-    if planned.definition.version > 1:
-        asked = pb.GetTagRequest(tag=planned.definition.key)
-        etag = (await calling.ask(stub.GetTag, asked)).definition.etag
-    return Planned(where, document, etag, planned.definition, planned.plan)

@@ -27,11 +27,11 @@ def step_of(feature: Feature, calendar: Calendar) -> Step:
     if feature.filter.each is not None:
         return _each_step(feature, feature.filter.each, calendar)
     if feature.dates is not None:
-        return _dated_step(_event_step(feature), feature.dates)
-    return _event_step(feature)
+        return _dated_step(_event_step(feature, calendar), feature.dates)
+    return _event_step(feature, calendar)
 
 
-def _event_step(feature: Feature) -> Step:
+def _event_step(feature: Feature, calendar: Calendar) -> Step:
     key, noted = feature.key, feature.kind.noted
     if feature.of is None and feature.per is None:
 
@@ -40,21 +40,21 @@ def _event_step(feature: Feature) -> Step:
 
         return step
     if feature.of is not None and feature.per is None and feature.shape not in {"first", "last"}:
-        return _number_step(feature, feature.of)
+        return _number_step(feature, look_up(feature.of, calendar))
     if feature.of is None and feature.per is not None:
-        return _key_step(feature, feature.per)
+        return _key_step(feature, look_up(feature.per, calendar))
     brought = _brought(feature)
 
     def step_of_values(section: Section, event: Event, at: Micros, day: int) -> None:
-        for of, what in brought(partial(property_of, event)):
+        for of, what in brought(partial(property_of, event, calendar)):
             section[key] = noted(section.get(key), at, day, of, what)
 
     return step_of_values
 
 
-def _number_step(feature: Feature, of: str) -> Step:
+def _number_step(feature: Feature, looked_up: Callable[[Event], Any]) -> Step:
     """The commonest, without making lists of one."""
-    key, noted, counted, looked_up = feature.key, feature.kind.noted, feature.counted, look_up(of)
+    key, noted, counted = feature.key, feature.kind.noted, feature.counted
 
     def step(section: Section, event: Event, at: Micros, day: int) -> None:
         value = looked_up(event)
@@ -65,8 +65,8 @@ def _number_step(feature: Feature, of: str) -> Step:
     return step
 
 
-def _key_step(feature: Feature, per: str) -> Step:
-    key, noted, looked_up = feature.key, feature.kind.noted, look_up(per)
+def _key_step(feature: Feature, looked_up: Callable[[Event], Any]) -> Step:
+    key, noted = feature.key, feature.kind.noted
 
     def step(section: Section, event: Event, at: Micros, day: int) -> None:
         for of in keys_in(looked_up(event)):

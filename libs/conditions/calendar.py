@@ -9,7 +9,7 @@ from libs.runtime.errors import InvalidArgument
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DAY: Final = datetime(1970, 1, 1).toordinal()  # noqa: DTZ001  a date, in no zone
-# Every offset in use is a multiple of 15 minutes, so within such a slot the day can't change.
+# Every offset in use is a multiple of 15 minutes, so within such a slot the day and the hour can't change.
 _SLOT: Final = 900 * SECOND
 _KEPT: Final = 65_536
 
@@ -17,7 +17,7 @@ _KEPT: Final = 65_536
 class Calendar:
     """The days of one zone, counted from 1970-01-01 by the clocks on the wall, summer time included."""
 
-    __slots__ = ("_days", "_starts", "zone")
+    __slots__ = ("_days", "_hours", "_starts", "zone")
 
     def __init__(self, zone: str) -> None:
         """`zone` is an IANA name; raises `InvalidArgument` if there is no such."""
@@ -26,6 +26,7 @@ class Calendar:
         except (KeyError, ValueError, OSError):  # an unknown name, one that leads out of the folder, or to a folder
             raise InvalidArgument("zone", f"{zone!r} is no time zone") from None
         self._days: dict[int, int] = {}
+        self._hours: dict[int, int] = {}
         self._starts: dict[int, Micros] = {}
 
     def day(self, at: Micros) -> int:
@@ -35,8 +36,17 @@ class Calendar:
         if found is None:
             if len(self._days) >= _KEPT:
                 self._days.clear()
-            local = (_EPOCH + timedelta(microseconds=slot * _SLOT)).astimezone(self.zone)
-            found = self._days[slot] = local.toordinal() - _FIRST_DAY
+            found = self._days[slot] = self._local(slot).toordinal() - _FIRST_DAY
+        return found
+
+    def hour(self, at: Micros) -> int:
+        """Hour of a moment by the clocks on the wall, 0 to 23."""
+        slot = at // _SLOT
+        found = self._hours.get(slot)
+        if found is None:
+            if len(self._hours) >= _KEPT:
+                self._hours.clear()
+            found = self._hours[slot] = self._local(slot).hour
         return found
 
     def start_of(self, day: int) -> Micros:
@@ -48,6 +58,9 @@ class Calendar:
             midnight = datetime.fromordinal(_FIRST_DAY + day).replace(tzinfo=self.zone)
             found = self._starts[day] = (midnight - _EPOCH) // timedelta(microseconds=1)
         return found
+
+    def _local(self, slot: int) -> datetime:
+        return (_EPOCH + timedelta(microseconds=slot * _SLOT)).astimezone(self.zone)
 
 
 class Zones:

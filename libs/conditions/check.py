@@ -1,13 +1,14 @@
 """Holds a condition against what a tenant has names for, before it is published."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Final, Literal, assert_never
 
 from libs.conditions.comparisons import Test
 from libs.conditions.said import nearest
 from libs.conditions.tree import (
+    HOUR_OF_DAY,
     SOURCE,
     All,
     Amount,
@@ -33,6 +34,9 @@ from libs.conditions.type_rules import Fault, measure_fault, test_fault
 from libs.conditions.vocabulary import Properties, ValueType, Vocabulary
 
 Severity = Literal["error", "warning"]
+
+_ALWAYS: Final[Mapping[str, ValueType]] = {SOURCE: "string", HOUR_OF_DAY: "integer"}
+"""What every event has, whatever its properties."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +132,8 @@ class _Checker:
         )
 
     def _property(self, events: Several[str], name: str, path: str, inside: str, fault: Fault) -> Iterator[Finding]:
-        if name == SOURCE:
-            yield from _judged(path, SOURCE, "string", fault)
+        if name in _ALWAYS:
+            yield from _judged(path, name, _ALWAYS[name], fault)
             return
         described = [known for event in events if (known := self.vocabulary.events.get(event))]
         types = {type_ for known in described if (type_ := _type_of(inside + name, known)) is not None}

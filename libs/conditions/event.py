@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
+from libs.conditions.calendar import Calendar
 from libs.conditions.comparisons import Scalar
 from libs.conditions.numbers import LARGEST
-from libs.conditions.tree import SOURCE
+from libs.conditions.tree import HOUR_OF_DAY, SOURCE
 from libs.runtime.clock import Micros
 
 LONGEST_KEY: Final = 128
@@ -43,17 +44,21 @@ def value_at(properties: Mapping[str, Any], path: str) -> Any:
     return inside
 
 
-def look_up(path: str) -> Callable[[Event], Any]:
+def look_up(path: str, calendar: Calendar) -> Callable[[Event], Any]:
     """What finds a property of events; the same as `property_of`, the path looked at once."""
     if path == SOURCE:
         return lambda event: event.source or None
+    if path == HOUR_OF_DAY:
+        return lambda event: calendar.hour(event.occurred_at)
     if "." in path:
         return lambda event: value_at(event.properties, path)
     return lambda event: event.properties.get(path)
 
 
-def property_of(event: Event, path: str) -> Any:
-    """The value of a property of an event, its source included."""
+def property_of(event: Event, calendar: Calendar, path: str) -> Any:
+    """The value of a property of an event, its source and its hour by the tenant's calendar included."""
+    if path == HOUR_OF_DAY:
+        return calendar.hour(event.occurred_at)
     return event.source or None if path == SOURCE else value_at(event.properties, path)
 
 

@@ -54,7 +54,7 @@ class Feature(msgspec.Struct, frozen=True, gc=False):
     """One thing that is kept of the events of a filter.
 
     `of` names what is measured; None counts, and so does `counted`, where `of` can be read. `per` names what it is kept
-    by. `keep` is in days where there is a `per`, in microseconds for times, otherwise 0. With `dates` only their days
+    by. `keep` is in microseconds for times, otherwise in days, 0 for `MOST_DAYS`. With `dates` only their days
     count, all as one. `zone` is the tenant's: days, and dates in clauses, are another thing in another zone.
     """
 
@@ -83,7 +83,7 @@ class Feature(msgspec.Struct, frozen=True, gc=False):
         match self.shape:
             case "sum" | "least" | "greatest":
                 join: Any = _JOINS[self.shape]
-                return KeyedDaily(join, self.keep) if self.per is not None else Daily(join)
+                return KeyedDaily(join, self.keep) if self.per is not None else Daily(join, self.keep or MOST_DAYS)
             case "distinct":
                 return LastDays()
             case "times":

@@ -66,7 +66,7 @@ def _asks(value: Any, clause: Clause, calendar: Calendar) -> bool:
 
 def _check(clause: Clause | Elements, calendar: Calendar) -> Check:
     if isinstance(clause, Clause):
-        looked_up, passes = look_up(clause.property), value_check(clause, calendar)
+        looked_up, passes = look_up(clause.property, calendar), value_check(clause, calendar)
         return lambda event: passes(looked_up(event))
     listed, entry_passes = clause.property, check_of_entry(clause.clauses, calendar)
     if clause.quantifier == "any":

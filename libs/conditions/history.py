@@ -124,7 +124,7 @@ class History:
 
     def _measured_things(self, event: Event, did: Did) -> Iterator[Lookup]:
         if did.each is None:
-            yield partial(property_of, event)
+            yield partial(property_of, event, self.calendar)
             return
         for entry in entries_of(event.properties, did.each.property):
             lookup = partial(value_at, entry)
@@ -142,7 +142,7 @@ class History:
     def _steps(self, step: Step, same: str | None) -> Iterator[Reading]:
         for event in self.events:
             if event.name in step.events and meets(event, step.where, self.calendar):
-                for key in _keys(property_of(event, same)) if same else [""]:
+                for key in _keys(property_of(event, self.calendar, same)) if same else [""]:
                     yield Reading(event.occurred_at, event, key, SCALE)
 
     def _now(self, readings: Several[Reading]) -> Micros:

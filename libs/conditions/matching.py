@@ -70,7 +70,7 @@ def same(value: Any, wanted: Scalar) -> bool:
 def _meets(event: Event, clause: Clause | Elements, calendar: Calendar) -> bool:
     match clause:
         case Clause():
-            return meets_all(lambda path: property_of(event, path), (clause,), calendar)
+            return meets_all(lambda path: property_of(event, calendar, path), (clause,), calendar)
         case Elements(path, quantifier, clauses):
             entries = entries_of(event.properties, path)
             met = [meets_all(partial(value_at, entry), clauses, calendar) for entry in entries]

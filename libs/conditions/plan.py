@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from libs.conditions.answering import reader_of
+from libs.conditions.by_day import features_by_day
 from libs.conditions.calendar import Zones
 from libs.conditions.event import Event
 from libs.conditions.feature import Feature, features_of_did, features_of_sequence, trait_key
@@ -31,17 +32,30 @@ class Plan:
     folded for. `zones` counts how often a person's zone was none.
     """
 
-    def __init__(self, definitions: Mapping[str, Condition], zone: str, only: AbstractSet[int] | None = None) -> None:
+    def __init__(
+        self,
+        definitions: Mapping[str, Condition],
+        zone: str,
+        only: AbstractSet[int] | None = None,
+        by_day: AbstractSet[str] = frozenset(),
+    ) -> None:
         """`zone` is the tenant's IANA zone, whose days windows count; with `only`, no other features are folded.
 
+        Of the definitions named in `by_day` everything is kept to answer them for any day; it is `ByDay` that does.
         Raises `InvalidArgument` if there is no such zone.
         """
         self.zones = Zones(zone)
         self._definitions = dict(definitions)
+        self._by_day = by_day
         self._calendar = self.zones.tenant
         self._readers: dict[str, Reader] = {}
         self._referring = _inverse({key: references(one) for key, one in definitions.items()})
-        by_feature = _inverse({key: _features(one, zone) for key, one in definitions.items()})
+        by_feature = _inverse(
+            {
+                key: set(features_by_day(one, zone)) if key in by_day else _features(one, zone)
+                for key, one in definitions.items()
+            }
+        )
         by_trait = {
             name.removeprefix(_TRAIT): keys for name, keys in self._referring.items() if name.startswith(_TRAIT)
         }
@@ -57,7 +71,7 @@ class Plan:
 
     def narrowed(self, features: AbstractSet[int]) -> "Plan":
         """The same definitions, folding only some features: to fold history for those that are new."""
-        return Plan(self._definitions, self._calendar.zone.key, features)
+        return Plan(self._definitions, self._calendar.zone.key, features, self._by_day)
 
     def reads(self, event_name: str) -> bool:
         """Whether an event of that name could change a feature; by traits any may, see `trait_names`."""
@@ -127,6 +141,7 @@ class Plan:
         return answer
 
     def _compiled(self, key: str) -> Reader:
+        assert key not in self._by_day, "what is kept of it is for ByDay to read"
         reader = self._readers[key] = reader_of(self._definitions[key], self.zones)
         return reader
 

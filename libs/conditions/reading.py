@@ -112,8 +112,8 @@ def _did(said: Said) -> Did:
     if len(asked) > 1:
         fields[asked[1]].fail(f"stands beside {asked[0]}; one did asks one thing")
     name = asked[0] if asked else "times"
-    each = _each(fields["each"]) if "each" in fields else None
-    events, where = fields["event"].texts(), _where(fields.get("where"))
+    each = read_each(fields["each"]) if "each" in fields else None
+    events, where = fields["event"].texts(), read_where(fields.get("where"))
     for edge in _EDGES:
         if name == edge:
             for other in ("per", "within", *DATES):
@@ -199,17 +199,19 @@ def _step(said: Said) -> Step:
     if isinstance(said.value, str | list):
         return Step(said.texts())
     fields = said.fields("event", "where", needs=("event",))
-    return Step(fields["event"].texts(), _where(fields.get("where")))
+    return Step(fields["event"].texts(), read_where(fields.get("where")))
 
 
-def _each(said: Said) -> Each:
+def read_each(said: Said) -> Each:
+    """The entries of a list that are measured in place of an event; raises `InvalidArgument` with the path."""
     if isinstance(said.value, str):
         return Each(said.text())
     fields = said.fields("of", "where", needs=("of",))
     return Each(fields["of"].text(), _clauses(fields.get("where")))
 
 
-def _where(said: Said | None) -> tuple[Clause | Elements, ...]:
+def read_where(said: Said | None) -> tuple[Clause | Elements, ...]:
+    """The clauses that events must meet; none where nothing is said. Raises `InvalidArgument` with the path."""
     if said is None:
         return ()
     if isinstance(said.value, dict):
@@ -219,7 +221,7 @@ def _where(said: Said | None) -> tuple[Clause | Elements, ...]:
 
 def _clauses(said: Said | None) -> tuple[Clause, ...]:
     clauses = []
-    for one in _where(said):
+    for one in read_where(said):
         if isinstance(one, Elements):
             assert said is not None
             said.fail(f"asks for entries of {one.property} inside another list")

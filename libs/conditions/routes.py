@@ -91,7 +91,7 @@ def junctions(readers: Mapping[Feature, AbstractSet[str]], calendar: Calendar) -
             for clause in narrowest:
                 assert isinstance(clause.test, OneOf), "one of few values"
                 if clause.property not in junction.forks:
-                    junction.forks[clause.property] = Fork(look_up(clause.property))
+                    junction.forks[clause.property] = Fork(look_up(clause.property, calendar))
                 routes = junction.forks[clause.property].routes
                 for value in {tagged(value) for value in clause.test.values}:
                     routes.setdefault(value, []).append(route)

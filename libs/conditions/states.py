@@ -15,7 +15,7 @@ from libs.conditions.windows import MOST_DAYS
 from libs.runtime.clock import Micros
 
 OLDER: Final = -(2**31)
-"""The day under which stands all that lies before the newest `MOST_DAYS`."""
+"""The day under which stands all that lies before the days that are kept."""
 
 MOST_VALUES: Final = 1000
 MOST_TIMES: Final = 1000
@@ -39,12 +39,13 @@ class Kind(Protocol):
 
 
 class Daily:
-    """Day → number. Of the days before the newest `MOST_DAYS` one number stands under `OLDER`."""
+    """Day → number. Of the days before the newest `keep` one number stands under `OLDER`."""
 
-    __slots__ = ("_join",)
+    __slots__ = ("_join", "_keep")
 
-    def __init__(self, join: Join) -> None:
+    def __init__(self, join: Join, keep: int = MOST_DAYS) -> None:
         self._join = join
+        self._keep = keep
 
     def noted(self, state: dict[int, int] | None, at: Micros, day: int, key: str, what: Any) -> dict[int, int]:
         if state is None:
@@ -54,11 +55,11 @@ class Daily:
             state[day] = self._join(known, what)
             return state
         newest = max(state)
-        if day <= newest - MOST_DAYS:
+        if day <= newest - self._keep:
             self._add(state, OLDER, what)
         else:
             state[day] = what
-            if day > newest and min(state) <= day - MOST_DAYS:
+            if day > newest and min(state) <= day - self._keep:
                 self._fold_older(state, day)
         return state
 
@@ -74,7 +75,7 @@ class Daily:
         state[day] = number if known is None else self._join(known, number)
 
     def _fold_older(self, state: dict[int, int], newest: int) -> None:
-        for day in [day for day in state if OLDER < day <= newest - MOST_DAYS]:
+        for day in [day for day in state if OLDER < day <= newest - self._keep]:
             self._add(state, OLDER, state.pop(day))
 
 

@@ -26,6 +26,9 @@ Edge = Literal["first", "last"]
 SOURCE: Final = "$source"
 """The property under which clauses find the source of an event."""
 
+HOUR_OF_DAY: Final = "$hour"
+"""The property under which they find its hour of the tenant's day, 0 to 23."""
+
 
 class Clause(msgspec.Struct, frozen=True, gc=False):
     """One property passes a test, or with `negated` does not; of a list, one entry that passes is enough."""

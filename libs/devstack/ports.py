@@ -3,6 +3,7 @@
 import asyncio
 import random
 import socket
+from collections import deque
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -26,11 +27,15 @@ DEFAULT_PORTS: Mapping[str, int] = MappingProxyType(
 # its owner is being restarted.
 FREE_RANGE = range(20_000, 32_000)
 
+# Of twenty ports that are asked for before any is taken, two would else be the same once in sixty times.
+_given: deque[int] = deque(maxlen=500)
+
 
 def free_port() -> int:
-    """A port that nobody listens on right now. Errors: PortTaken after a hundred attempts."""
-    for port in random.SystemRandom().sample(FREE_RANGE, 100):
-        if is_free(port):
+    """A port that nobody listens on right now and that was not given lately. Errors: PortTaken after many attempts."""
+    for port in random.SystemRandom().sample(FREE_RANGE, min(1_000, len(FREE_RANGE))):
+        if port not in _given and is_free(port):
+            _given.append(port)
             return port
     raise PortTaken("anything", FREE_RANGE.start)
 

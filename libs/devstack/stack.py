@@ -26,6 +26,8 @@ _CALLED: Final = MappingProxyType(
     }
 )
 """Which settings of a service say where another one is."""
+_EXPORTING: Final = "tagging"
+"""Writes files of members, which stand in the data folder beside its database."""
 
 
 def quiet(_: Condition) -> None:
@@ -157,6 +159,8 @@ class Stack:
             "DATABASE_URL": self.postgres.dsn(service, role=service),
             "NATS_URL": self.nats.url,
         }
+        if service == _EXPORTING:
+            settings["EXPORTS"] = str(self._folder.path.resolve() / "exports")
         if self._tenants_file is not None:
             settings["TENANTS_FILE"] = str(self._tenants_file.resolve())
         for setting, called in _CALLED.get(service, {}).items():

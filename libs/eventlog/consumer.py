@@ -201,16 +201,20 @@ class Consumer(Generic[ConnectionT]):
     async def _catch_up(self, partition: int, position: int) -> None:
         """Read a partition from its owner, at least up to a position that is known to be recorded."""
         _logger.info("gap_read", consumer=self.name, log=self.log, partition=partition, up_to=position)
-        self._origins = []
         portion: list[Batch] = []
         async for batch in self._source.read(partition, self._positions[partition]):
             portion.append(batch)
             if sum(len(each.events) for each in portion) >= self._settings.transaction_events:
-                await self._fold(self._connected(portion))
+                await self._fold_read(portion)
                 portion = []
-        await self._fold(self._connected(portion))
+        await self._fold_read(portion)
         if self._positions[partition] < position:
             raise Unavailable(f"{self.log}_log", f"partition {partition} ends before position {position}")
+
+    async def _fold_read(self, batches: Sequence[Batch]) -> None:
+        """Fold what no message brought: it goes on with the traces of the calls that recorded it."""
+        self._origins = [batch.origin() for batch in batches]
+        await self._fold(self._connected(batches))
 
     async def _check_heads(self) -> None:
         """Look for what the broker never brought: a head seen a while ago, and no step towards it since."""

@@ -5,11 +5,11 @@ and for each column its length and its bytes in network order, then a trailer.
 """
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from io import BytesIO
 from typing import Final
 
+from libs.eventlog.database import Connection
 from libs.eventlog.event import NewEvent
 
 DIGEST_OFFSET: Final = 1 << 31  # a digest is unsigned, PostgreSQL's integer is not
@@ -31,7 +31,13 @@ def _message_id_row(tenant: int, import_id: int) -> Callable[..., bytes]:
     return struct.Struct(f">hi{tenant}si16sihiqiiiqi{import_id}s").pack
 
 
-def log_rows(placed: Iterable[tuple[int, int, NewEvent]], recorded_at: int) -> BytesIO:
+async def write(connection: Connection, table: str, columns: Sequence[str], rows: memoryview) -> None:
+    """Write rows into a table."""
+    # What looks like a file asyncpg would read in a thread; that it takes a buffer as it is, its stubs don't know.
+    await connection.copy_to_table(table, source=rows, columns=columns, format="binary")  # type: ignore[arg-type]
+
+
+def log_rows(placed: Iterable[tuple[int, int, NewEvent]], recorded_at: int) -> memoryview:
     """Rows of `log` for events with their partition and position."""
     parts = [_HEADER]
     for partition, position, event in placed:
@@ -40,10 +46,10 @@ def log_rows(placed: Iterable[tuple[int, int, NewEvent]], recorded_at: int) -> B
         parts.append(pack(6, 2, partition, 8, position, 8, recorded_at, len(tenant), tenant, 16, event.key, len(data)))
         parts.append(data)
     parts.append(_TRAILER)
-    return BytesIO(b"".join(parts))
+    return memoryview(b"".join(parts))
 
 
-def message_id_rows(placed: Iterable[tuple[int, int, NewEvent]], recorded_at: int) -> BytesIO:
+def message_id_rows(placed: Iterable[tuple[int, int, NewEvent]], recorded_at: int) -> memoryview:
     """Rows of `message_ids` for events with their partition and position."""
     parts = [_HEADER]
     for partition, position, event in placed:
@@ -68,4 +74,4 @@ def message_id_rows(placed: Iterable[tuple[int, int, NewEvent]], recorded_at: in
         )
         parts.append(place)
     parts.append(_TRAILER)
-    return BytesIO(b"".join(parts))
+    return memoryview(b"".join(parts))

@@ -81,4 +81,4 @@ async def _nothing_to_reset(_: Any) -> None:
 
 
 async def _raw_identifiers(connection: Any) -> None:
-    await connection.set_type_codec("uuid", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary")
+    await connection.set_builtin_type_codec("uuid", schema="pg_catalog", codec_name="bytea", format="binary")

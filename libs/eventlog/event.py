@@ -86,10 +86,19 @@ class Seal:
     shared: bytes
 
     def event(
-        self, id_: bytes, key: bytes, occurred_at: int, payload: bytes, *, sent_at: int | None = None, digest: int = 0
+        self,
+        id_: bytes,
+        key: bytes,
+        occurred_at: int,
+        payload: bytes,
+        *,
+        sent_at: int | None = None,
+        digest: int = 0,
+        cause: bytes = b"",
     ) -> NewEvent:
-        """One event; `occurred_at` and `sent_at` in microseconds."""
+        """One event; `occurred_at` and `sent_at` in microseconds, `cause` a `causation_id` of its own."""
         claimed = b"" if sent_at is None else b"\x39" + _FIXED64(sent_at)
+        caused = b"\x6a" + varint(len(cause)) + cause if cause else b""
         data = b"".join(
             (
                 b"\x0a\x10",
@@ -103,6 +112,7 @@ class Seal:
                 varint(len(payload)),
                 payload,
                 self.shared,
+                caused,
             )
         )
         return NewEvent(id_, self.tenant, key, data, digest, self.import_id)
@@ -151,6 +161,10 @@ class Batch:
         parse = pb.Event.FromString
         for index, (recorded_at, data) in enumerate(zip(self.recorded_at, self.events, strict=True)):
             yield Recorded(self.first_position + index, recorded_at, parse(data))
+
+    def origin(self) -> bytes:
+        """The traceparent of the first event, which speaks for all: to look into each costs more than publishing it."""
+        return pb.Event.FromString(self.events[0]).traceparent
 
     def to_wire(self, log: str) -> bytes:
         """The batch as a serialized `portrait.log.v1.EventBatch`."""

@@ -9,7 +9,7 @@ import asyncpg
 from portrait.log.v1 import event_pb2 as pb
 
 from libs.eventlog.archive import Archive
-from libs.eventlog.copy import DIGEST_OFFSET, LOG_COLUMNS, MESSAGE_ID_COLUMNS, log_rows, message_id_rows
+from libs.eventlog.copy import DIGEST_OFFSET, LOG_COLUMNS, MESSAGE_ID_COLUMNS, log_rows, message_id_rows, write
 from libs.eventlog.database import Connection, reaching
 from libs.eventlog.event import Appended, Batch, NewEvent, Recorded, partition_of
 from libs.eventlog.key_order import keys_in_order
@@ -162,17 +162,10 @@ class PostgresLog:
         for partition, event in zip(partitions, events, strict=True):
             position[partition] += 1
             placed.append((partition, position[partition], event))
-        await connection.copy_to_table(
-            "log", source=log_rows(placed, recorded_at), columns=LOG_COLUMNS, format="binary"
-        )
+        await write(connection, "log", LOG_COLUMNS, log_rows(placed, recorded_at))
         # Sorted, so that two appends that share ids but no partition never wait for each other in a circle.
         placed_by_id = sorted(placed, key=lambda place: (place[2].id, place[2].tenant))
-        await connection.copy_to_table(
-            "message_ids",
-            source=message_id_rows(placed_by_id, recorded_at),
-            columns=MESSAGE_ID_COLUMNS,
-            format="binary",
-        )
+        await write(connection, "message_ids", MESSAGE_ID_COLUMNS, message_id_rows(placed_by_id, recorded_at))
         await connection.execute(_ADVANCE_HEADS, list(position), list(position.values()), recorded_at)
         return placed
 

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
-from portrait.log.v1 import event_pb2 as pb
 
 from libs.eventlog.checkpoint import SavedPositions
 from libs.eventlog.event import Batch
@@ -124,8 +123,7 @@ class Relay:
     async def _publish(self, batch: Batch) -> None:
         """Publish one batch; where the outcome is not known, the subject's end is read again before the next."""
         tail = self._tails.pop(batch.partition)
-        # One event speaks for the batch, because looking into all of them would cost more than publishing them.
-        origin = pb.Event.FromString(batch.events[0]).traceparent
+        origin = batch.origin()
         try:
             with self._traces.batch_span("relay", [origin]):
                 sequence = await self._feed.publish(

@@ -24,6 +24,8 @@ MetricName = Literal[
     "portrait_dead_letters",
     "portrait_parking_full",
     "portrait_due_people",
+    "portrait_membership_lag_events",
+    "portrait_columns_bytes",
     "portrait_relay_lag_events",
     "portrait_relay_published_total",
     "portrait_leases_held",
@@ -75,6 +77,12 @@ class Metrics:
             "portrait_parking_full", "1 while as many keys are parked as may be: the release is broken.", "projection"
         )
         self.due_people = self._gauge("portrait_due_people", "People whose tags are yet to be answered.")
+        self.membership_lag = self._gauge(
+            "portrait_membership_lag_events", "Events recorded and not yet in this replica's bitmaps of members."
+        )
+        self.columns_bytes = self._gauge(
+            "portrait_columns_bytes", "Memory of this replica's columns, from which edited conditions are counted."
+        )
         self.relay_lag_events = self._gauge(
             "portrait_relay_lag_events", "Events recorded and not yet published.", "log"
         )

@@ -20,7 +20,7 @@ from services.identity.domain.decisions import Blocked, IdentityDecision, Unbloc
 from services.identity.domain.evidence import Evidence, Key, combine
 from services.identity.domain.identities import LARGEST_NEIGHBOURHOOD, Either
 from services.identity.domain.knowledge import Knowledge, News
-from services.identity.domain.leaves import leaves, without
+from services.identity.domain.leaves import Leaves, leaves, without
 from services.identity.domain.naming import PersonId
 from services.identity.domain.neighbourhood import Neighbourhood
 from services.identity.domain.resolution import Resolution, resolve
@@ -74,10 +74,13 @@ class Before(NamedTuple):
         one = self.known[key]
         return one.mark is None and one.cut is None and not one.waiting and not one.screened
 
+    def person_of(self, key: Key) -> PersonId:
+        """Whose an identifier was."""
+        return self.known[key].person or key
+
     def joining(self, leaf: Key, stem: Key, cause: bytes) -> IdentifierMoved:
         """That a leaf becomes of the same person as its neighbour."""
-        person = self.known[stem].person or stem
-        return IdentifierMoved(leaf, WHOLE, leaf, person, self.known[leaf].version + 1, cause)
+        return IdentifierMoved(leaf, WHOLE, leaf, self.person_of(stem), self.known[leaf].version + 1, cause)
 
 
 class Resolver:
@@ -107,11 +110,17 @@ class Resolver:
         await self._store.evidence.replace(change)
         learned = await self._reread(news) if change.takes_back else _added(before.knowledge, change.after, news)
         fresh = learned.seen.keys() - before.knowledge.evidence.seen.keys()
-        joined = leaves(before.knowledge, learned, self._rules, before.is_plain)
+        joined = await self._joined(before, leaves(before.knowledge, learned, self._rules, before.is_plain))
         others = without(learned, joined)
         touches = touched(before.knowledge, others, self._rules, before.screened, before.marks)
         moves = [before.joining(leaf, stem, causes[leaf].event_id) for leaf, stem in joined.items()]
         return await self._reconsider(touches, causes, fresh, news.keys, moves=moves)
+
+    async def _joined(self, before: Before, found: Leaves) -> dict[Key, Key]:
+        """The leaves for which there is room."""
+        people = {before.person_of(stem) for stem in found.counted.values()}
+        had = await self._store.resolved.counts(people, found.type.name) if found.type and people else {}
+        return found.fitting(before.person_of, had)
 
     async def decide(self, decision: IdentityDecision, values: Mapping[Key, str]) -> list[IdentityChange]:
         """Let a decision stand."""
@@ -146,9 +155,9 @@ class Resolver:
         """Read what stood. A kiosk is in many pairs, of which these are but few."""
         store, keys = self._store, news.keys
         known = await store.resolved.known(keys)
-        pairs = await store.evidence.pairs(news.pairs)
-        logins = await store.evidence.logins_at({(key, session) for key, session, _ in news.logins})
         seen = {key: one.seen for key, one in known.items() if one.seen is not None}
+        pairs = await store.evidence.pairs([both for both in news.pairs if seen.keys() >= {*both}])
+        logins = await store.evidence.logins_at({(key, session) for key, session, _ in news.logins if key in seen})
         knowledge = Knowledge()
         knowledge.hold(Evidence(seen, pairs, logins), await store.decisions.about(keys))
         await self._read_children(knowledge, news)

@@ -2,13 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import asyncpg
 
 from libs.eventlog.checkpoint import PostgresCheckpoints, PostgresSavedPositions, consumed
-from libs.eventlog.consumer import Consumer
+from libs.eventlog.consumer import Consumer, ConsumerSettings
 from libs.eventlog.database import Connection, open_pool
 from libs.eventlog.dead_letters import PostgresDeadLetters
 from libs.eventlog.folding import Folding, Handler, OwnLog
@@ -40,27 +41,42 @@ from libs.runtime.tenants import Tenants
 from libs.telemetry.logs import start_logs
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import Traces
-from services.tagging.api import WATCHING, Parts, tagging_services
+from services.tagging.api import WATCHING, CrowdParts, Parts, tagging_services
 from services.tagging.backfill import Backfill, Layering
 from services.tagging.catalogue import Catalogues
 from services.tagging.codec.changes import LOG
 from services.tagging.courses import Courses
+from services.tagging.cutting import Cutting
 from services.tagging.domain.layers import BASE
 from services.tagging.evaluating import Evaluating
 from services.tagging.folding import FEATURES, INTERACTIONS, FeatureFold
+from services.tagging.gathering import Gathering
 from services.tagging.handlers.publishing import Publishing
 from services.tagging.handlers.saying import Saying
 from services.tagging.migrations import SCRIPTS
 from services.tagging.moments import Moments
 from services.tagging.moving import Moving
+from services.tagging.operations.counting import Counting
+from services.tagging.operations.exporting import Exporting
+from services.tagging.operations.rewinding import Rewinding
+from services.tagging.operations.running import Operations
+from services.tagging.operations.walking import Walking
+from services.tagging.queries.crowds import Crowds
+from services.tagging.queries.estimating import Estimating
 from services.tagging.queries.explaining import Explaining
 from services.tagging.queries.histories import Histories
 from services.tagging.queries.names import Names
 from services.tagging.queries.people import People
+from services.tagging.queries.portraying import Portraying
 from services.tagging.queries.previewing import Previewing
+from services.tagging.queries.scoring import Scoring
+from services.tagging.queries.staging import Staging
 from services.tagging.refolding import Refolding, consumer_of
 from services.tagging.settings import TaggingSettings
 from services.tagging.store.features import all_filling
+from services.tagging.tallying import Tallying
+
+_MEGABYTE: Final = 1024 * 1024
 
 
 class Ground(NamedTuple):
@@ -86,9 +102,19 @@ class Ground(NamedTuple):
             self.settings.parked_keys,
         )
 
-    def consumer(self, folding: Folding[Connection], held: Leases, source: GrpcLogSource) -> Consumer[Connection]:
+    def consumer(
+        self, folding: Folding[Connection], held: Leases, source: GrpcLogSource, pace: ConsumerSettings | None = None
+    ) -> Consumer[Connection]:
         """Whoever feeds it."""
-        return Consumer(folding, held, broker=self.broker, source=source, metrics=self.metrics, traces=self.traces)
+        return Consumer(
+            folding,
+            held,
+            broker=self.broker,
+            source=source,
+            metrics=self.metrics,
+            traces=self.traces,
+            settings=pace,
+        )
 
     def leases(self, role: str, partitions: int) -> Leases:
         """Partitions that the replicas share."""
@@ -100,6 +126,26 @@ class Ground(NamedTuple):
         async with self.pool.acquire() as connection:
             filling = await all_filling(connection)
         return await consumed(self.pool, [consumer_of(number) for _, number in filling])
+
+
+def crowd_parts(
+    ground: Ground,
+    courses: Courses,
+    people: People,
+    histories: Histories,
+    crowds: Crowds,
+    now: Callable[[str], Micros],
+) -> CrowdParts:
+    """Whatever answers who is a member of what."""
+    catalogues, tenants, exports = courses.catalogues, crowds.tenants, ground.settings.exports
+    walking = Walking(ground.pool, courses, tenants, now)
+    exporting = Exporting(Path(exports) if exports else None, walking, Rewinding(ground.log), catalogues)
+    works = {"count": Counting(walking).work, "export": exporting.work}
+    operations = Operations(ground.pool, ground.clock, ground.metrics, works)
+    estimating = Estimating(people, histories, catalogues, courses, crowds, tenants, now)
+    most, idle = ground.settings.columns_mb * _MEGABYTE, ground.settings.columns_idle_seconds
+    tallying = Tallying(ground.pool, courses, tenants, now, ground.metrics, most, idle)
+    return CrowdParts(tenants, crowds, tallying, estimating, exporting, operations)
 
 
 async def live(life: Lifecycle, settings: TaggingSettings) -> None:
@@ -131,11 +177,16 @@ async def live(life: Lifecycle, settings: TaggingSettings) -> None:
     held = ground.leases(f"{FEATURES}:{INTERACTIONS}", parted)
     followed = ground.leases(f"{MAP}:{IDENTITY}", settings.identity_partitions)
     relayed, filled = ground.leases(f"relay:{LOG}", settings.partitions), ground.leases("backfill", 1)
-    fold = FeatureFold(BASE, courses.live, placing)
+    gathered = ground.leases("membership", settings.partitions)
+    cut = ground.leases("cuts", 1)
+    evaluating = Evaluating(pool, log, courses, tenants, moments.now, metrics, settings.evaluation_portion)
+    fold = FeatureFold(BASE, courses.live, placing, evaluating.at_once)
     folding = ground.folding(FEATURES, INTERACTIONS, fold.fold)
     moving = Moving(Following(map_, rulebook, lambda _: None))
     learning = ground.folding(MAP, IDENTITY, moving.fold)
-    consumers = [ground.consumer(folding, held, source), ground.consumer(learning, followed, identity)]
+    # As many as are answered at once: what is folded behind a backlog would else be marked and read again.
+    pace = ConsumerSettings(transaction_events=settings.evaluation_portion)
+    consumers = [ground.consumer(folding, held, source, pace), ground.consumer(learning, followed, identity)]
     layering = Layering(catalogues, placing)
     backfill = Backfill(
         pool, log, catalogues, layering, tenants, source, parted, clock, metrics, filled, settings.parked_keys
@@ -145,11 +196,13 @@ async def live(life: Lifecycle, settings: TaggingSettings) -> None:
         return fold if layer == BASE else backfill.fold_of(layer)
 
     refolding = Refolding(pool, parted, source, fold_of, metrics)
-    evaluating = Evaluating(pool, log, courses, tenants, moments.now, metrics, settings.evaluation_portion)
     relay = Relay(log, broker, PostgresSavedPositions(pool, LOG), metrics, traces, partitions=relayed)
+
+    gathering = Gathering(pool, log, metrics, gathered)
 
     transactions = Transactions(pool, log)
     people, histories = People(pool, map_, log, moments.reach), Histories(source, placing)
+    crowds = crowd_parts(ground, courses, people, histories, Crowds(gathering, tenants), now)
     parts = Parts(
         rulebook,
         catalogues,
@@ -157,9 +210,13 @@ async def live(life: Lifecycle, settings: TaggingSettings) -> None:
         people,
         Previewing(people, histories, catalogues, tenants, now),
         Explaining(people, histories, catalogues, tenants, now),
+        Portraying(crowds.crowds, catalogues),
+        Scoring(people, histories, courses, tenants, now),
+        Staging(people, histories, catalogues, tenants, now),
         Publishing(transactions, tenants, clock, catalogues.changed),
         Saying(transactions, map_, now),
         log,
+        crowds,
     )
 
     menders = [ConsumerMender(folding), ConsumerMender(learning)]
@@ -167,7 +224,14 @@ async def live(life: Lifecycle, settings: TaggingSettings) -> None:
     async def standings() -> Sequence[Standing]:
         return [standing_of_one(one) for one in consumers]
 
-    for leases in (held, followed, relayed, filled):  # before whoever works under them, to be given back after
+    for leases in (
+        held,
+        followed,
+        relayed,
+        filled,
+        cut,
+        gathered,
+    ):  # before those who work under them
         life.background(leases.role, leases.run())
     for name, work in {
         "definitions": catalogues.run(),
@@ -178,6 +242,10 @@ async def live(life: Lifecycle, settings: TaggingSettings) -> None:
         "moments": moments.run(),
         "evaluation": evaluating.run(),
         "backfill": backfill.run(),
+        "membership": gathering.run(),
+        "operations": crowds.operations.run(),
+        "columns": crowds.tallying.run(),
+        "cuts": Cutting(pool, log, catalogues, courses, tenants, moments.now, clock, metrics, cut).run(),
         "relay": relay.run(),
         "silence": end_silent_appends(pool),
         "upkeep": Upkeep(pool, ranges, clock, settings.message_id_days, metrics).run(),
@@ -195,7 +263,7 @@ async def live(life: Lifecycle, settings: TaggingSettings) -> None:
             metrics=metrics,
             traces=traces,
             drain_seconds=settings.drain_seconds,
-            endless={WATCHING},
+            endless=WATCHING,
         )
     )
     life.background("readiness", follow_database(server, pool))

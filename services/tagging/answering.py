@@ -1,20 +1,19 @@
-"""What somebody has of each tag at a moment, and what of that is news."""
+"""What somebody has by each definition at a moment, and what of that is news."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from heapq import heappop, heappush
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from libs.conditions.comparisons import Scalar
 from libs.conditions.features import Features
-from libs.conditions.standing import Answer
 from libs.runtime.clock import Micros
-from services.tagging.catalogue import Compiled
+from services.tagging.compiled import Compiled
+from services.tagging.domain.around import Around
+from services.tagging.domain.asked import Asked
 from services.tagging.domain.by_hand import ByHand
 from services.tagging.domain.holding import Change, Held, Holding, event_id, is_news
-from services.tagging.domain.verdict import Verdict, verdict
+from services.tagging.domain.names import EVERYONE
+from services.tagging.domain.verdict import Verdict
 from services.tagging.store.due import Due
-
-_NO: Final = Answer(holds=False)
 
 
 class Known(NamedTuple):
@@ -38,31 +37,35 @@ class Answering(NamedTuple):
         """What somebody who is due holds now, and what is to be told of that."""
         holding, changes = before.copy(), list[Change]()
         holding.revision += 1
-        values = {tag: held.value for tag, held in holding.tags.items()}
-        answer = self._answers(known, values)
-        waiting = self._asked(due, before)  # a heap, so sorted
+        compiled = self.compiled
+        tags, moments = holding.tags, holding.changes
+        around = Around({name: tags[name].value for name in compiled.readers if name in tags})
+        asked = compiled.asked(known.features, around, known.said, known.ranks, self.now)
+        waiting = self._waiting(due, before, asked)  # a heap, so sorted
         answered = -1
         while waiting:
             place = heappop(waiting)
             if place == answered:
                 continue
-            answered, tag = place, self.compiled.order[place]
-            definition = self.compiled.definitions[tag]
-            found = verdict(definition, answer, known.said.get(tag), self.now, self.compiled.plan.zones.tenant)
-            _note(holding, tag, found)
-            if is_news(found, holding.tags.get(tag)):
-                changes.append(self._change(due, holding, tag, found, definition.version))
-                if found.value is None:
-                    values.pop(tag, None)
-                else:
-                    values[tag] = found.value
-                for reader in self.compiled.readers(f"tag:{tag}"):
-                    heappush(waiting, self.compiled.place[reader])
-            elif (held := holding.tags.get(tag)) is not None:
-                holding.tags[tag] = _renewed(held, found, definition.version)
+            answered, name = place, compiled.order[place]
+            definition = compiled.definitions[name]
+            found, held = definition.verdict(asked), tags.get(name)
+            if found.changes_at is None:
+                moments.pop(name, None)
+            else:
+                moments[name] = found.changes_at
+            news = is_news(found, held)
+            if news:
+                changes.append(self._change(due, holding, name, found, definition.version))
+            elif held is not None:
+                tags[name] = _renewed(held, found, definition.version)
+            if name in compiled.readers and (news or not definition.tells_all):
+                around.let(name, found.value)
+                for reader in compiled.readers[name]:
+                    heappush(waiting, reader)
         changes += self._retired(due, holding)
         if due.historical:
-            changes = [one._replace(historical=not self._by_time(due, before, one.tag)) for one in changes]
+            changes = [one._replace(historical=not self._by_time(due, before, one.name)) for one in changes]
         if not changes:
             holding.revision = before.revision
         return holding, changes
@@ -71,51 +74,49 @@ class Answering(NamedTuple):
         """What is to be told of somebody who is another person now, and holds nothing any more."""
         holding, changes = before.copy(), list[Change]()
         holding.revision += 1
-        for tag in sorted(before.tags):
+        for name in sorted(before.tags):
             gone = Verdict(None, against="merged")
-            change = self._change(due, holding, tag, gone, before.tags[tag].version)
+            change = self._change(due, holding, name, gone, before.tags[name].version)
             changes.append(change._replace(became=became, historical=due.historical))
         holding.changes.clear()
         return holding, changes
 
     def _retired(self, due: Due, holding: Holding) -> list[Change]:
-        """What is to be told of tags that are no more."""
+        """What is to be told of definitions that are no more."""
         known = self.compiled.definitions  # that all are known is the rule, so no set of them all is made
-        for tag in [tag for tag in holding.changes if tag not in known]:
-            del holding.changes[tag]
+        for name in [name for name in holding.changes if name not in known]:
+            del holding.changes[name]
         gone = Verdict(None, against="retired")
-        tags = sorted(tag for tag in holding.tags if tag not in known)
-        return [self._change(due, holding, tag, gone, holding.tags[tag].version) for tag in tags]
+        names = sorted(name for name in holding.tags if name not in known)
+        return [self._change(due, holding, name, gone, holding.tags[name].version) for name in names]
 
-    def _answers(self, known: Known, values: Mapping[str, Scalar]) -> Callable[[str], Answer]:
-        if known.features is None:
-            return lambda _: _NO
-        standing = self.compiled.standing(known.features, values, known.ranks)
-        return self.compiled.plan.asking(known.features, standing, self.now)
-
-    def _asked(self, due: Due, before: Holding) -> list[int]:
-        """The places of the tags to answer: those that something happened to, and those whose time has come."""
+    def _waiting(self, due: Due, before: Holding, asked: Asked) -> list[int]:
+        """The places of what is to be answered: what something happened to, and what the time has come for."""
         place = self.compiled.place
         if due.affected is None:
             return list(range(len(place)))
-        come = [tag for tag, at in before.changes.items() if at <= self.now]
-        return sorted({place[tag] for tag in (*due.affected, *come) if tag in place})
+        come = [name for name, at in before.changes.items() if at <= self.now]
+        waiting = {place[name] for name in (*due.affected, *come) if name in place}
+        # Nothing that happens names this as affected: it is about being known at all.
+        if EVERYONE in place and asked.known != (EVERYONE in before.tags):
+            waiting.add(place[EVERYONE])
+        return sorted(waiting)
 
-    def _by_time(self, due: Due, before: Holding, tag: str) -> bool:
-        """Whether the time of a tag had come, and nothing happened to it."""
-        at = before.changes.get(tag)
-        return at is not None and at <= self.now and due.affected is not None and tag not in due.affected
+    def _by_time(self, due: Due, before: Holding, name: str) -> bool:
+        """Whether the time of a definition had come, and nothing happened to it."""
+        at = before.changes.get(name)
+        return at is not None and at <= self.now and due.affected is not None and name not in due.affected
 
-    def _change(self, due: Due, holding: Holding, tag: str, found: Verdict, version: int) -> Change:
+    def _change(self, due: Due, holding: Holding, name: str, found: Verdict, version: int) -> Change:
         """Let a holding say what was found, and tell of it."""
-        former = holding.tags.pop(tag, None)
-        id_ = event_id(self.tenant, due.person, holding.revision, tag)
+        former = holding.tags.pop(name, None)
+        id_ = event_id(self.tenant, due.person, holding.revision, name)
         now = None
         if found.value is not None:
-            now = holding.tags[tag] = Held(
+            now = holding.tags[name] = Held(
                 found.value,
                 found.of,
-                self.now,
+                self.now if found.since is None else found.since,
                 id_,
                 version,
                 found.origin,
@@ -125,20 +126,12 @@ class Answering(NamedTuple):
         against = found.against
         if against == "condition" and former is not None and former.origin in {"by_hand", "imported"}:
             against = "cleared"
-        backfill = tag in due.backfill
-        cause = found.set_by or (self.compiled.causes.get(tag) if backfill or against == "retired" else due.cause)
-        return Change(tag, now, former, against, version, backfill, id_, cause or b"")
-
-
-def _note(holding: Holding, tag: str, found: Verdict) -> None:
-    if found.changes_at is None:
-        holding.changes.pop(tag, None)
-    else:
-        holding.changes[tag] = found.changes_at
+        backfill = name in due.backfill
+        cause = found.set_by or (self.compiled.cause(name) if backfill or against == "retired" else due.cause)
+        return Change(name, now, former, against, version, backfill, id_, cause or b"", points=found.points)
 
 
 def _renewed(held: Held, found: Verdict, version: int) -> Held:
-    """The same tag, held for other reasons or for longer."""
-    return Held(
-        held.value, held.of, held.since, held.event_id, version, found.origin, found.confidence, found.changes_at
-    )
+    """The same, held for other reasons or for longer."""
+    since = held.since if found.since is None else found.since
+    return Held(held.value, held.of, since, held.event_id, version, found.origin, found.confidence, found.changes_at)

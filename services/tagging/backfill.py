@@ -29,9 +29,11 @@ from libs.runtime.clock import Clock
 from libs.runtime.errors import FailedPrecondition
 from libs.runtime.tenants import Tenants
 from libs.telemetry.metrics import Metrics
-from services.tagging.catalogue import Catalogue, Catalogues, Compiled
+from services.tagging.catalogue import Catalogue, Catalogues
+from services.tagging.compiled import Compiled
 from services.tagging.courses import Course
 from services.tagging.domain.layers import BASE, Layers
+from services.tagging.domain.names import document_name
 from services.tagging.folding import FEATURES, INTERACTIONS, FeatureFold
 from services.tagging.refolding import consumer_of
 from services.tagging.store import refolds
@@ -235,11 +237,13 @@ class Backfill:
             definitions = DefinitionRows(connection, tenant)
             if catalogue.filling is None or await definitions.hold() != catalogue.live.version:
                 raise Behind
-            changed = await definitions.flip([(tag, one.version) for tag, one in catalogue.filling.definitions.items()])
+            wanted = {(document_name(name), one.version) for name, one in catalogue.filling.definitions.items()}
+            await definitions.flip(wanted)
             if layer is not None:
                 await self._count(connection, tenant, layer)
+            changed = catalogue.filling.otherwise_than(catalogue.live)
             await MarkRows(connection, tenant).begin(changed)
-        told = structlog.get_logger().bind(tenant=tenant, tags=sorted(changed))
+        told = structlog.get_logger().bind(tenant=tenant, definitions=sorted(changed))
         told.info("definitions_live", layer=layer and layer.number)
 
     async def _count(self, connection: Connection, tenant: str, layer: Filling) -> None:

@@ -1,73 +1,25 @@
 """The definitions of every tenant, compiled: kept in step between replicas, and within a transaction exact."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Final
 
 import asyncpg
 import structlog
 
-from libs.conditions.comparisons import Scalar
-from libs.conditions.features import Features
-from libs.conditions.plan import Plan
-from libs.conditions.references import evaluation_order, references
-from libs.conditions.standing import Standing
-from libs.conditions.tree import Trait
 from libs.eventlog.database import Connection
 from libs.runtime.errors import InvalidArgument, Unavailable
 from libs.runtime.tenants import Tenants
 from libs.telemetry.metrics import Metrics
-from services.tagging.domain.definition import TagDefinition, read_definition, tag_of
-from services.tagging.domain.published import PublishedTag
+from services.tagging.compiled import Compiled, compile_definitions
+from services.tagging.domain.cuts import CutMade
+from services.tagging.domain.kinds import read_definitions
+from services.tagging.domain.published import Published
+from services.tagging.store.cuts import CutRows
 from services.tagging.store.definitions import DefinitionRows
 
 REFRESH_SECONDS: Final = 0.5
-ZONE: Final = "zone"
-"""What conditions call the zone that somebody lives in, and the name in a plan of what keeps it."""
-TIMEZONE: Final = "timezone"
-"""The trait that says it."""
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """Definitions that people are answered by at one version of a tenant's catalogue; it never changes.
-
-    `definitions` and `order`, in which they are answered, go by the keys of tags; the plan by the names of their
-    conditions. `causes` are the ids of the events that published the definitions, and that retired former ones.
-    """
-
-    version: int
-    plan: Plan
-    order: Sequence[str]
-    definitions: Mapping[str, TagDefinition]
-    causes: Mapping[str, bytes]
-
-    def tags_of(self, affected: Iterable[str]) -> set[str]:
-        """The tags whose conditions a fold names as affected."""
-        named = set(affected)
-        if ZONE in named:
-            named = (named - {ZONE}) | self.plan.readers(ZONE)
-        return {tag_of(name) for name in named}
-
-    def readers(self, reference: str) -> set[str]:
-        """The tags that read "tag:vip", "trait:city", "zone" and so on."""
-        return self.tags_of(self.plan.readers(reference))
-
-    def standing(self, features: Features, tags: Mapping[str, Scalar], ranks: Mapping[str, int]) -> Standing:
-        """What a person's definitions are answered beside features: their traits and zone, and tags by value.
-
-        `ranks` are those of sources. Tags that are answered later must be put into `tags` before they are read.
-        """
-        traits = self.plan.traits(features, ranks)
-        zone = traits.get(TIMEZONE)
-        return Standing(traits=traits, tags=tags, zone=zone if isinstance(zone, str) else "")
-
-    @cached_property
-    def place(self) -> Mapping[str, int]:
-        """Where each tag stands in the order."""
-        return {tag: index for index, tag in enumerate(self.order)}
 
 
 @dataclass(frozen=True)
@@ -135,12 +87,17 @@ class Catalogues:
             await asyncio.sleep(REFRESH_SECONDS)
 
     def compiled(
-        self, tenant: str, version: int, tags: Sequence[PublishedTag], retired: Mapping[str, bytes]
+        self,
+        tenant: str,
+        version: int,
+        published: Sequence[Published],
+        retired: Mapping[str, bytes],
+        cuts: Sequence[CutMade] = (),
     ) -> Compiled:
-        """Compile definitions as published; raises `InvalidArgument` where they read one another in a circle."""
-        definitions = {one.tag: read_definition(one.document, one.version) for one in tags}
-        causes = {**retired, **{one.tag: one.event_id for one in tags}}
-        return compile_definitions(definitions, self.tenants.get(tenant).zone, version, causes)
+        """Compile definitions as published, with cuts; raises `InvalidArgument` where some read in a circle."""
+        definitions = {each.name: each for one in published for each in read_definitions(one.document, one.version)}
+        causes = {**retired, **{one.name: one.event_id for one in published}}
+        return compile_definitions(definitions, self.tenants.get(tenant).zone, version, causes, cuts)
 
     def _of(self, tenant: str) -> Catalogue:
         known = self._known.get(tenant)
@@ -156,29 +113,19 @@ class Catalogues:
             structlog.get_logger().info("definitions_in_force", tenant=tenant, **told)
 
     async def _read(self, rows: DefinitionRows, version: int) -> Catalogue:
-        tags = await rows.in_states("live", "retiring", "filling", "retired")
-        retired = {one.tag: one.retired_by for one in tags if one.retired_by is not None}
-        now = {one.tag: one for one in tags if one.state in {"live", "retiring"}}
-        then = {tag: one for tag, one in now.items() if one.state == "live"}
-        then |= {one.tag: one for one in tags if one.state == "filling"}
+        published = await rows.in_states("live", "retiring", "filling", "retired")
+        retired = {one.name: one.retired_by for one in published if one.retired_by is not None}
+        now = {one.name: one for one in published if one.state in {"live", "retiring"}}
+        then = {name: one for name, one in now.items() if one.state == "live"}
+        cuts = await CutRows(rows.connection, rows.tenant).newest()
+        then |= {one.name: one for one in published if one.state == "filling"}
         try:
-            live = await asyncio.to_thread(self.compiled, rows.tenant, version, list(now.values()), retired)
+            live = await asyncio.to_thread(self.compiled, rows.tenant, version, list(now.values()), retired, cuts)
             if then == now:
                 return Catalogue(live, None)
-            filling = await asyncio.to_thread(self.compiled, rows.tenant, version, list(then.values()), retired)
+            filling = await asyncio.to_thread(self.compiled, rows.tenant, version, list(then.values()), retired, cuts)
         except InvalidArgument as error:  # what waits for it must wait, and not be parked
             raise Unavailable(
                 "definitions", f"a newer release published one that this one can't read: {error}"
             ) from error
         return Catalogue(live, filling)
-
-
-def compile_definitions(
-    definitions: Mapping[str, TagDefinition], zone: str, version: int, causes: Mapping[str, bytes]
-) -> Compiled:
-    """Definitions as one plan; raises `InvalidArgument` where they read one another in a circle."""
-    conditions = {name: one for definition in definitions.values() for name, one in definition.conditions().items()}
-    if any(ZONE in references(one) for one in conditions.values()):
-        conditions[ZONE] = Trait(TIMEZONE)
-    order = evaluation_order({f"tag:{key}": definition.everything() for key, definition in definitions.items()})
-    return Compiled(version, Plan(conditions, zone), [name.removeprefix("tag:") for name in order], definitions, causes)

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from libs.conditions.plan import Plan
 from libs.eventlog.database import Connection
-from services.tagging.catalogue import Catalogues, Compiled
+from services.tagging.catalogue import Catalogues
+from services.tagging.compiled import Compiled
 from services.tagging.domain.layers import Layers
 from services.tagging.store.features import FeatureRows, live_numbers
 

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import asyncpg
 import structlog
 
+from libs.conditions.features import Features
 from libs.eventlog.database import TROUBLE, Connection
 from libs.eventlog.event import NewEvent
 from libs.eventlog.postgres import PostgresLog
@@ -22,17 +23,18 @@ from services.tagging.courses import Course, Courses
 from services.tagging.domain.by_hand import ByHand
 from services.tagging.domain.by_hand import standing as standing_of
 from services.tagging.domain.holding import Holding
-from services.tagging.domain.layers import Row
+from services.tagging.folding import Folded
+from services.tagging.marking import hold_places, mark_places
 from services.tagging.store import refolds
 from services.tagging.store.by_hand import ByHandRows
-from services.tagging.store.due import Due, DueRows, tenants_due
+from services.tagging.store.due import Due, DueRows, Marks, tenants_due
 from services.tagging.store.features import FeatureRows
 from services.tagging.store.holdings import HoldingRows
 from services.tagging.store.marks import MarkRows, with_marks
 from services.tagging.store.places import Persons, persons
 
 PORTION: Final = 500
-IDLE_SECONDS: Final = 0.02
+IDLE_SECONDS: Final = 0.05
 PAUSE_SECONDS: Final = 0.5
 COUNT_SECONDS: Final = 5.0
 TRY_AGAIN: Final[Micros] = 60 * SECOND
@@ -45,7 +47,7 @@ class _Seen(NamedTuple):
 
     course: Course
     persons: Persons
-    rows: Mapping[bytes, Sequence[Row]]
+    features: Mapping[bytes, Sequence[Features]]
     said: Mapping[bytes, Mapping[str, ByHand]]
     held: Mapping[bytes, Holding]
 
@@ -109,12 +111,57 @@ class Evaluating:
             # taken as they come, so nobody else's may be waited for behind them, or two would wait in a circle.
             due = await DueRows(connection, tenant.id).take(now, self.size)
             if due:
-                await self._answer(connection, tenant, now, due)
+                await self._tell(connection, await self._answered(connection, tenant, now, due, {}))
             return bool(due)
 
-    async def _answer(self, connection: Connection, tenant: Tenant, now: Micros, due: Sequence[Due]) -> None:
-        rows = DueRows(connection, tenant.id)
-        seen = await self._see(connection, tenant, due)
+    async def at_once(self, connection: Connection, folded: Sequence[Folded]) -> None:
+        """Answer whoever becomes due in a transaction, in the same one: see `AtOnce`.
+
+        They are marked and left for later where they are many, for the map and the log would be held for all of them,
+        and where answering fails, which is not the fault of what was folded.
+        """
+        if sum(len(one.places.affected) for one in folded) <= 2 * self.size:  # a fold of a portion, and a batch more
+            try:
+                async with connection.transaction():  # a savepoint
+                    await self._answer_at_once(connection, folded)
+            except Exception as error:  # noqa: BLE001  if the database is in trouble, so is what comes next
+                _logger.warning("not_answered_at_once", error=repr(error))
+            else:
+                return
+        for one in folded:
+            await mark_places(connection, one.tenant, one.places)
+
+    async def _answer_at_once(self, connection: Connection, folded: Sequence[Folded]) -> None:
+        # Of all tenants, before the log is: whoever answers one of these people waits for it behind their row.
+        held = [await hold_places(connection, one.tenant, one.places) for one in folded]
+        events: list[NewEvent] = []
+        for one, due in zip(folded, held, strict=True):
+            now = self.now(one.tenant)  # behind the locks, so that it goes on from what was answered before
+            if now is None:
+                await mark_places(connection, one.tenant, one.places)
+            else:
+                tenant = self.tenants.get(one.tenant)
+                events += await self._answered(connection, tenant, now, due, one.features)
+        await self._tell(connection, events)
+
+    async def _tell(self, connection: Connection, events: Sequence[NewEvent]) -> None:
+        if events:
+            await self.log.append_in(connection, events, look_first=False)
+
+    async def _answered(
+        self,
+        connection: Connection,
+        tenant: Tenant,
+        now: Micros,
+        due: Sequence[Due],
+        folded: Mapping[bytes, Features],
+    ) -> list[NewEvent]:
+        """Answer people whose rows are held, and what is to be told of it.
+
+        `folded` are features of places as this transaction wrote them.
+        """
+        seen = await self._see(connection, tenant, due, folded)
+        asked = due
         # Read after the catalogue: whoever is answered by what went live must see that they were not yet due for it.
         due = with_marks(due, await MarkRows(connection, tenant.id).pending())
         unready = await self._unready(connection, tenant, seen)
@@ -140,18 +187,26 @@ class Evaluating:
             if changes or after != before:
                 held[one.person] = after
         await HoldingRows(connection, tenant.id).write(held)
-        await self._settle(rows, due, seen, held, unready | {*failed})
+        left = unready | {*failed}
+        rows = DueRows(connection, tenant.id)
+        await self._settle(rows, [one for one in due if one.person not in left], seen, held)
+        await rows.mark(*_again([one for one in asked if one.person in left]))
         await rows.postpone(sorted(unready), now + 1)  # once more when time has gone on
         await rows.postpone(failed, now + TRY_AGAIN)
-        if events:
-            await self.log.append_in(connection, events, look_first=False)
+        return events
 
-    async def _see(self, connection: Connection, tenant: Tenant, due: Sequence[Due]) -> _Seen:
+    async def _see(
+        self, connection: Connection, tenant: Tenant, due: Sequence[Due], folded: Mapping[bytes, Features]
+    ) -> _Seen:
         people = [one.person for one in due]
         course = await self.courses.live(connection, tenant.id)
         who = await persons(connection, tenant.id, people)
         places = [place for those in who.members.values() for place in those]
-        rows = await FeatureRows(connection, tenant.id).load(places, course.read)
+        rows = await FeatureRows(connection, tenant.id).load(
+            [place for place in places if place not in folded], course.read
+        )
+        features = {place: course.layers.parts(those) for place, those in rows.items()}
+        features |= {place: [one] for place, one in folded.items()}
         known = await ByHandRows(connection, tenant.id).of(places)
         said: dict[bytes, dict[str, ByHand]] = {}
         if known:
@@ -162,7 +217,7 @@ class Evaluating:
                 mine = [known[index] for place in those for index in by_place.get(place, ())]
                 said[person] = {tag: one.said for tag, one in standing_of(mine).items()}
         held = await HoldingRows(connection, tenant.id).load(people)
-        return _Seen(course, who, rows, said, held)
+        return _Seen(course, who, features, said, held)
 
     async def _unready(self, connection: Connection, tenant: Tenant, seen: _Seen) -> set[bytes]:
         """People a part of whom is to be folded anew: until it is, they would be answered wrongly."""
@@ -179,28 +234,18 @@ class Evaluating:
         }
 
     def _known(self, tenant: Tenant, seen: _Seen, person: bytes) -> Known:
-        rows = [row for place in seen.persons.members[person] for row in seen.rows.get(place, ())]
+        parts = [part for place in seen.persons.members[person] for part in seen.features.get(place, ())]
         said = seen.said.get(person, {})
-        if not rows:
+        if not parts:
             return Known(None, said, tenant.source_ranks)
-        parts = seen.course.layers.parts(rows)
         features = parts[0] if len(parts) == 1 else seen.course.plan.combine(parts)
         return Known(features, said, tenant.source_ranks)
 
-    async def _settle(
-        self,
-        rows: DueRows,
-        due: Sequence[Due],
-        seen: _Seen,
-        held: Mapping[bytes, Holding],
-        left: set[bytes],
-    ) -> None:
+    async def _settle(self, rows: DueRows, due: Sequence[Due], seen: _Seen, held: Mapping[bytes, Holding]) -> None:
         """Let those who were answered be due when time may change it, or no more."""
         later: dict[bytes, Micros] = {}
         done: list[bytes] = []
         for one in due:
-            if one.person in left:
-                continue
             holding = held.get(one.person) or seen.held.get(one.person) or Holding()
             change = holding.next_change()
             if change is None:
@@ -209,3 +254,12 @@ class Evaluating:
                 later[one.person] = change
         await rows.later(later)
         await rows.done(done)
+
+
+def _again(left: Sequence[Due]) -> Marks:
+    """What lets people be due for what they could not be answered for."""
+    return Marks(
+        {one.person: one.affected for one in left},
+        {one.person: one.cause for one in left if one.cause is not None},
+        {one.person for one in left if one.historical},
+    )

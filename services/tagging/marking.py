@@ -1,35 +1,36 @@
 """Making people due, by the places that are theirs."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from libs.eventlog.database import Connection
-from services.tagging.store.due import NOTHING, Affected, DueRows, united
+from services.tagging.store.due import NOTHING, Affected, Due, DueRows, Marks, united
 from services.tagging.store.places import persons_of, share_map
 
 
-async def mark_places(
-    connection: Connection,
-    tenant: str,
-    places: Mapping[bytes, Affected],
-    causes: Mapping[bytes, bytes],
-    historical: Collection[bytes] = (),
-) -> None:
-    """Make whoever some places belong to due for tags, because of events by place; the map must be shared.
-
-    `historical` are places of which all these events were collected as history.
-    """
-    people = await persons_of(connection, tenant, places.keys())
+async def _marks_of(connection: Connection, tenant: str, places: Marks) -> Marks:
+    """Marks by place as those of the people whose these are; the map must be shared."""
+    people = await persons_of(connection, tenant, places.affected.keys())
     due: dict[bytes, Affected] = {}
     cause: dict[bytes, bytes] = {}
     live: set[bytes] = set()
-    for place, affected in places.items():
+    for place, affected in places.affected.items():
         person = people[place]
         due[person] = united(affected, due.get(person, NOTHING))
-        if place in causes:
-            cause[person] = causes[place]
-        if place not in historical:
+        if place in places.causes:
+            cause[person] = places.causes[place]
+        if place not in places.historical:
             live.add(person)
-    await DueRows(connection, tenant).mark(due, cause, due.keys() - live)
+    return Marks(due, cause, due.keys() - live)
+
+
+async def mark_places(connection: Connection, tenant: str, places: Marks) -> None:
+    """Make whoever some places belong to due; the map must be shared."""
+    await DueRows(connection, tenant).mark(*await _marks_of(connection, tenant, places))
+
+
+async def hold_places(connection: Connection, tenant: str, places: Marks) -> list[Due]:
+    """The same people as they would be due, held till the transaction ends; the map must be shared."""
+    return await DueRows(connection, tenant).hold(await _marks_of(connection, tenant, places))
 
 
 async def mark_people(
@@ -37,4 +38,5 @@ async def mark_people(
 ) -> None:
     """Make whoever some people are by now due for tags, because of an event."""
     await share_map(connection)
-    await mark_places(connection, tenant, dict.fromkeys(people, frozenset(tags)), dict.fromkeys(people, cause))
+    marks = Marks(dict.fromkeys(people, frozenset(tags)), dict.fromkeys(people, cause))
+    await mark_places(connection, tenant, marks)

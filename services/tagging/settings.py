@@ -29,4 +29,16 @@ class TaggingSettings(ServiceSettings):
     evaluation_portion: int = Field(
         default=500, ge=1, le=10_000, description="people who are answered in one transaction"
     )
+    exports: str = Field(
+        default="",
+        description="folder that files of members are written to, by tenant; unset: there are none",
+    )
+    columns_mb: int = Field(
+        default=512,
+        ge=0,
+        description="megabytes of memory for columns, from which edited conditions are counted at once; 0: none",
+    )
+    columns_idle_seconds: int = Field(
+        default=600, ge=10, description="seconds after which columns that nobody asks anything are let go of"
+    )
     database_connections: int = Field(default=16, ge=8, description="connections to the database at the most")

@@ -6,7 +6,22 @@ from typing import Final
 
 import uvloop
 
-from tests.bench import append, archive, due, identity, machine, people, rebuild, service, tag_eval, tags
+from tests.bench import (
+    append,
+    archive,
+    due,
+    group_portrait,
+    identity,
+    machine,
+    people,
+    rebuild,
+    segment_adhoc,
+    segment_count,
+    segment_entry,
+    service,
+    tag_eval,
+    tags,
+)
 from tests.bench.shop import Shop, open_shop
 
 ALONE: Final[Mapping[str, Callable[[], Awaitable[None]]]] = {
@@ -17,6 +32,9 @@ ALONE: Final[Mapping[str, Callable[[], Awaitable[None]]]] = {
     "unmerge": identity.unmerge,
     "tag_eval": tag_eval.run,
     "due": due.run,
+    "segment_count": segment_count.run,
+    "segment_adhoc": segment_adhoc.run,
+    "group_portrait": group_portrait.run,
 }
 IN_SHOP: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
     "freshness": service.freshness,
@@ -32,6 +50,7 @@ WHO_IS_WHO: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
 TAGS: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
     "tag_freshness": tags.tag_freshness,
     "collect_to_tags": tags.collect_to_tags,
+    "segment_entry": segment_entry.segment_entry,
 }
 """In a shop with a tagging service beside that."""
 

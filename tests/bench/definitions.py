@@ -18,10 +18,10 @@ from libs.people.said import INTERACTION_RECORDED
 from libs.runtime.clock import SECOND, Micros
 from libs.runtime.tenants import Tenants
 from services.tagging.answering import Answering, Known
-from services.tagging.catalogue import Compiled, compile_definitions
 from services.tagging.codec.interactions import event_of
-from services.tagging.domain.definition import read_definition
+from services.tagging.compiled import Compiled, compile_definitions
 from services.tagging.domain.holding import Holding
+from services.tagging.domain.kinds import read_definitions
 from services.tagging.store.due import Due
 from tests.bench.load import SEED, message_ids, templates
 from tests.bench.preload import TENANT
@@ -47,7 +47,7 @@ def documents(more: Mapping[str, Any]) -> dict[str, str]:
 
 def compiled(of: Mapping[str, str]) -> Compiled:
     """Documents as one catalogue of the tenant that benchmarks are about."""
-    definitions = {key: read_definition(one, 1) for key, one in of.items()}
+    definitions = {one.name: one for document in of.values() for one in read_definitions(document, 1)}
     return compile_definitions(definitions, Tenants.demo().get(TENANT).zone, 1, {key: bytes(16) for key in of})
 
 

@@ -28,8 +28,9 @@ from libs.runtime.clock import SECOND, Micros, SystemClock
 from libs.runtime.tenants import Tenants
 from libs.telemetry.metrics import Metrics
 from services.tagging.answering import Answering, Known
-from services.tagging.catalogue import Catalogues, Compiled
+from services.tagging.catalogue import Catalogues
 from services.tagging.codec.changes import LOG
+from services.tagging.compiled import Compiled
 from services.tagging.courses import Courses
 from services.tagging.domain.holding import encode
 from services.tagging.evaluating import Evaluating

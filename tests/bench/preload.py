@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BytesIO
 from typing import Final
 
 import asyncpg
 import uvloop
 
-from libs.eventlog.copy import LOG_COLUMNS, MESSAGE_ID_COLUMNS, log_rows, message_id_rows
+from libs.eventlog.copy import LOG_COLUMNS, MESSAGE_ID_COLUMNS, log_rows, message_id_rows, write
 from libs.eventlog.database import open_pool
 from libs.eventlog.event import Envelope, NewEvent, partition_of
 from libs.people.keys import Keyring
@@ -160,8 +159,8 @@ async def _append(
         last[event.key] = positions[partition]
         placed.append((partition, positions[partition], event))
     async with connection.transaction():
-        await _copy(connection, "log", log_rows(placed, recorded_at), LOG_COLUMNS)
-        await _copy(connection, "message_ids", message_id_rows(placed, recorded_at), MESSAGE_ID_COLUMNS)
+        await write(connection, "log", LOG_COLUMNS, log_rows(placed, recorded_at))
+        await write(connection, "message_ids", MESSAGE_ID_COLUMNS, message_id_rows(placed, recorded_at))
         await connection.execute(
             """UPDATE log_heads AS head SET position = mine.position, recorded_at = $3
                FROM unnest($1::smallint[], $2::bigint[]) AS mine(partition, position)
@@ -171,12 +170,6 @@ async def _append(
             recorded_at,
         )
     return last
-
-
-async def _copy(
-    connection: asyncpg.pool.PoolConnectionProxy, table: str, rows: BytesIO, columns: Sequence[str]
-) -> None:
-    await connection.copy_to_table(table, source=rows, columns=columns, format="binary")
 
 
 def _time_of(*parts: bytes) -> str:

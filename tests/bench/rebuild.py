@@ -16,7 +16,7 @@ import psutil
 import uvloop
 
 from libs.devstack.postgres import PostgresServer
-from libs.eventlog.copy import LOG_COLUMNS, log_rows
+from libs.eventlog.copy import LOG_COLUMNS, log_rows, write
 from libs.eventlog.database import open_pool
 from libs.eventlog.event import Envelope, NewEvent, partition_of
 from libs.eventlog.migrations import migrate
@@ -178,7 +178,7 @@ async def _write(share: _Share) -> None:
                 event = _event(seal.event, chance.choice(some), message_id, person, key, at)
                 placed.append((partition, positions[partition], event))
             rows = log_rows(placed, share.now - 7_200 * SECOND)
-            await connection.copy_to_table("log", source=rows, columns=LOG_COLUMNS, format="binary")
+            await write(connection, "log", LOG_COLUMNS, rows)
         for partition, position in positions.items():
             await connection.execute("UPDATE log_heads SET position = $2 WHERE partition = $1", partition, position)
 

@@ -44,7 +44,7 @@ async def tag_everybody(tagging: str, people: int, profile: str) -> None:
 async def publish(connection: Connection, of: Mapping[str, str]) -> None:
     """Let definitions be live, of which nothing was ever folded otherwise."""
     rows = [(TENANT, key, 1, "live", one, 0, "bench", bytes(16), None) for key, one in of.items()]
-    await connection.copy_records_to_table("tag_definitions", records=rows)
+    await connection.copy_records_to_table("definitions", records=rows)
     await connection.copy_records_to_table("catalogues", records=[(TENANT, 1)])
 
 

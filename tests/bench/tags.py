@@ -81,7 +81,7 @@ async def tag_freshness(shop: Shop, seconds: float = 30.0) -> None:
                     await collecting(requests.next())
                     return
                 person = next(probed)
-                await collecting(requests.next() + _probe(person))
+                await collecting(requests.next() + probe(person))
                 began = time.perf_counter()
                 looked = began
                 async with asyncio.timeout(DRAIN_SECONDS):
@@ -98,7 +98,7 @@ async def tag_freshness(shop: Shop, seconds: float = 30.0) -> None:
         Figure("tag_freshness", name, percentile(delays, share), "ms", beside, goal, "lower", told).print()
 
 
-def _probe(person: int) -> bytes:
+def probe(person: int) -> bytes:
     """One more interaction in a request: one that only probes have."""
     (id_,) = message_ids(time.time_ns() // 1_000_000, 1)
     said = {

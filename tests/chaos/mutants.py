@@ -10,7 +10,7 @@ from typing import Any, Final
 from libs.eventlog import checkpoint, postgres
 from libs.eventlog.checkpoint import Step
 from libs.eventlog.consumer import Consumer
-from libs.eventlog.copy import LOG_COLUMNS, MESSAGE_ID_COLUMNS, log_rows, message_id_rows
+from libs.eventlog.copy import LOG_COLUMNS, MESSAGE_ID_COLUMNS, log_rows, message_id_rows, write
 from libs.eventlog.database import Connection
 from libs.eventlog.event import Batch, NewEvent, partition_of
 from libs.eventlog.folding import OwnLog
@@ -89,7 +89,7 @@ def without_head_lock() -> None:
             ("log", LOG_COLUMNS, log_rows(placed, now)),
             ("message_ids", MESSAGE_ID_COLUMNS, message_id_rows(by_id, now)),
         ):
-            await connection.copy_to_table(table, source=rows, columns=columns, format="binary")
+            await write(connection, table, columns, rows)
         return placed
 
     PostgresLog._record = record  # type: ignore[method-assign]

@@ -30,7 +30,7 @@ _MAPPED: Final = "SELECT partition, position FROM checkpoints WHERE consumer <> 
 _FOLDED: Final = "SELECT partition, position FROM checkpoints WHERE consumer = 'features' AND log = 'interactions'"
 _UNDONE: Final = {
     "anchors are to be folded anew": "SELECT count(*) FROM refolds",
-    "definitions are on their way": "SELECT count(*) FROM tag_definitions WHERE state IN ('filling', 'retiring')",
+    "definitions are on their way": "SELECT count(*) FROM definitions WHERE state IN ('filling', 'retiring')",
     "definitions are new to somebody": "SELECT count(*) FROM marks",
     "people are due": "SELECT count(*) FROM due WHERE at <= 1",
 }

@@ -141,11 +141,11 @@ async def staged(mutants: Mapping[Database, str] = NO_MUTANTS, *, tags: bool = T
             **{name: replica(name, "reference") for name in CONSUMERS},
         }
         stage = Stage(folder, postgres, nats, replicas)
-        await asyncio.gather(*(replicas[those[0]].migrate() for those in (PROFILES, IDENTITIES, taggings) if those))
-        for one in replicas.values():
-            undo.push_async_callback(one.stop)
-        await asyncio.gather(*(replicas[name].start() for name in (*PROFILES, *IDENTITIES, *taggings, CONSUMERS[0])))
-        await replicas[CONSUMERS[1]].start()  # after the first, which creates their tables
+        for those in (PROFILES, IDENTITIES, taggings, CONSUMERS):
+            for first in those[:1]:
+                await replicas[first].migrate()
+        undo.push_async_callback(_stop, replicas.values())
+        await asyncio.gather(*(one.start() for one in replicas.values()))
         yield stage
 
 
@@ -168,6 +168,11 @@ def _replica(folder: Path, name: str, kind: Database, port: int, settings: Mappi
         MUTANT: mutant,
     } | {f"PORTRAIT_{kind.upper()}_{setting}": value for setting, value in settings.items()}
     return Service(name, "tests.chaos.process", port, environment, folder / "logs" / f"{name}.log")
+
+
+async def _stop(replicas: Iterable[Service]) -> None:
+    """All at once, for each of them may take its time."""
+    await asyncio.gather(*(one.stop() for one in replicas))
 
 
 def _all_of(ports: Iterable[int]) -> str:

@@ -10,18 +10,22 @@ from typing import Any, Final
 import msgspec
 from portrait.identity.v1.person_pb2 import PersonReference
 from portrait.profile.v1.interaction_pb2 import Identifier
+from portrait.tagging.v1 import segments_service_pb2 as segments
 from portrait.tagging.v1 import tags_service_pb2 as pb
 from portrait.tagging.v1 import tags_service_pb2_grpc as rpc
+from portrait.tagging.v1.segments_service_pb2_grpc import SegmentsStub
 from portrait.tagging.v1.tag_pb2 import TagValue
 
 from libs.rpc.client import channel
+from services.tagging.domain.kinds import read_definitions
+from services.tagging.domain.names import Kind, kind_of
 from tests.chaos.deciding import DECIDED_ABOUT, Asking, Minutes, Wanted
 from tests.chaos.ledger import Place
 from tests.chaos.load import Busy
 from tests.chaos.plan import Plan
 from tests.chaos.stage import TAGGINGS, Stage
 from tests.chaos.town import people_of
-from tests.support.tagging import document
+from tests.support.documents import document, lifecycle, segment, tiers
 
 CALL_SECONDS: Final = 2.5
 PUBLISH_SECONDS: Final = 5.0  # what would change is computed first
@@ -29,15 +33,32 @@ LOOK_AT: Final = 3  # people, to compute that on
 EDITED_WITHIN: Final = 1.5  # seconds after the others are published
 
 _BOUGHT: Final = "{did: {event: order_completed, sum: {of: revenue}, within: %s}}"
+_TIMES: Final = "{did: {event: order_completed, times: %d}}"
+_ORDERED: Final = "{did: {event: order_completed, within: %s}}"
+_SILENT: Final = "{did_not: {event: order_completed, within: %s}}"
 _LADDER: Final = (
     "[{value: strong, when: {did: {event: order_completed, within: 3d}}},"
     " {value: curious, when: {did: {event: product_viewed, per: product_id, times: {at_least: %d}, within: 60d}}},"
     " {value: mild, when: {did: {event: [product_viewed, identified]}}}]"
 )
 
+# What speaks against it weighs as much as to keep people between its levels, so that it is told again and again.
+_KEEN: Final = """score:
+  half_life: %s
+  half_at: 4
+  evidence:
+    - {did: product_viewed, weight: 1}
+    - {did: order_completed, weight: -2}
+  levels: {strong: 0.6, some: 0.3}
+"""
+
 # Each with what it may say: of some, every version asks history for what nobody kept, and of others none does.
 DEFINITIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "vip": (document("vip", "", source="set_by_hand"),),
+    "keen": tuple(
+        document("keen", "{did: {event: product_viewed, times: 9, within: 60d}}") + _KEEN % half_life
+        for half_life in ("4d", "40d")
+    ),
     "frequent": tuple(
         document("frequent", f"{{did: {{event: product_viewed, times: {{at_least: {times}}}, within: {days}d}}}}")
         for times, days in ((3, 90), (4, 90), (3, 180))
@@ -59,6 +80,35 @@ DEFINITIONS: Final[Mapping[str, tuple[str, ...]]] = {
             "{any: [{tag: local}, {tag: {intent: strong}}, {tag: vip}]}",
         )
     ),
+    "tier": tuple(tiers(gold=_TIMES % times, silver="{did: {event: order_completed}}") for times in (2, 3)),
+    "stage": tuple(
+        lifecycle(
+            "prospect",
+            ("prospect", "active", _ORDERED % days),
+            ("active", "lost", _SILENT % days),
+            ("lost", "active", _ORDERED % "2d"),
+        )
+        for days in ("5d", "20d")
+    ),
+    "segment:worth_keeping": tuple(
+        segment("worth_keeping", when)
+        for when in (
+            "{all: [{tag: frequent}, {not: {tag: hesitant}}]}",
+            "{any: [{stage: [lost]}, {tier: gold}, {score: {keen: {at_least: 0.5}}}]}",
+        )
+    ),
+}
+_REQUESTS: Final[Mapping[Kind, Any]] = {
+    "tag": pb.PublishTagRequest,
+    "segment": segments.PublishSegmentRequest,
+    "tiers": pb.PublishTiersRequest,
+    "lifecycle": pb.PublishLifecycleRequest,
+}
+_METHODS: Final[Mapping[Kind, str]] = {
+    "tag": "PublishTag",
+    "segment": "PublishSegment",
+    "tiers": "PublishTiers",
+    "lifecycle": "PublishLifecycle",
 }
 READ_BY_NONE: Final = "spent"
 SET_BY_HAND: Final = ("vip", "vip", "frequent", "hesitant")
@@ -67,7 +117,7 @@ SET_BY_HAND: Final = ("vip", "vip", "frequent", "hesitant")
 class Defined(msgspec.Struct, frozen=True, gc=False):
     """A definition that was said to be published, as this version."""
 
-    tag: str
+    name: str
     version: int
     document: str
 
@@ -107,15 +157,14 @@ class Editor:
 
     def __post_init__(self) -> None:
         standing, chance = self.minutes.standing, self.asking.chance
-        for tag, versions in DEFINITIONS.items():
-            if tag not in standing:
+        for name, versions in DEFINITIONS.items():
+            if name not in standing:
                 self._agenda.append(self._publishing(chance.choice(versions)))
-        self._new = len(self._agenda)
-        tag = chance.choice([tag for tag, versions in DEFINITIONS.items() if len(versions) > 1])
-        if tag == READ_BY_NONE and chance.random() < 0.5:
-            retiring = pb.RetireTagRequest(tag=tag, request_id=self.asking.request_id())
+        name = chance.choice([name for name, versions in DEFINITIONS.items() if len(versions) > 1])
+        if name == READ_BY_NONE and chance.random() < 0.5:
+            retiring = pb.RetireTagRequest(tag=name, request_id=self.asking.request_id())
             self._agenda.append(Wanted("RetireTag", retiring))
-        other = chance.choice([one for one in DEFINITIONS[tag] if one != standing.get(tag)])
+        other = chance.choice([one for one in DEFINITIONS[name] if one != standing.get(name)])
         self._agenda.append(self._publishing(other))
 
     async def run(self) -> None:
@@ -132,8 +181,9 @@ class Editor:
             await self._next()
 
     def _publishing(self, text: str) -> Wanted:
-        request = pb.PublishTagRequest(document=text, request_id=self.asking.request_id(), look_at=LOOK_AT)
-        return Wanted("PublishTag", request)
+        kind = kind_of(_name(text))
+        request = _REQUESTS[kind](document=text, request_id=self.asking.request_id(), look_at=LOOK_AT)
+        return Wanted(_METHODS[kind], request)
 
     async def _next(self) -> None:
         wanted = self._agenda[0]
@@ -142,8 +192,9 @@ class Editor:
         if wanted.method == "RetireTag":
             self.minutes.standing.pop(said.key, None)
         else:
-            self.minutes.standing[said.key] = wanted.request.document
-            self.minutes.defined.append(Defined(said.key, said.version, wanted.request.document))
+            name = _name(wanted.request.document)
+            self.minutes.standing[name] = wanted.request.document
+            self.minutes.defined.append(Defined(name, said.version, wanted.request.document))
 
 
 @dataclass
@@ -184,6 +235,21 @@ class Clerk:
         return place
 
 
+class _Methods:
+    """The methods of both services of tagging, as if it were one."""
+
+    def __init__(self, line: Any) -> None:
+        self._stubs = rpc.TagsStub(line), SegmentsStub(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return next(getattr(stub, name) for stub in self._stubs if hasattr(stub, name))
+
+
+def _name(document_: str) -> str:
+    """The name of what a document defines first."""
+    return read_definitions(document_, 1)[0].name
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """Everybody who has to do with tags; nobody where nobody serves them."""
@@ -211,7 +277,7 @@ async def office(stage: Stage, plan: Plan, minutes: TagMinutes) -> AsyncIterator
     opened = {name: channel(target) for name, target in targets.items()}
     try:
         asking = {
-            name: Asking(name, rpc.TagsStub(one), minutes, plan.seed, Random(f"{plan.seed} {name}"))
+            name: Asking(name, _Methods(one), minutes, plan.seed, Random(f"{plan.seed} {name}"))
             for name, one in opened.items()
         }
         yield Office(

@@ -18,14 +18,24 @@ from libs.eventlog.projection import standing as surviving
 from libs.people.spans import Span, own_id
 from libs.rpc.client import channel, metadata_for
 from libs.runtime.clock import Micros, SystemClock
-from services.tagging.catalogue import compile_definitions
 from services.tagging.codec.by_hand import TAG_CLEARED, TAG_SET
-from services.tagging.codec.changes import ASSIGNED, REMOVED
-from services.tagging.codec.definitions import TAG_PUBLISHED, TAG_RETIRED
+from services.tagging.codec.changes import (
+    ASSIGNED,
+    ENTERED,
+    LEFT,
+    REMOVED,
+    SCORE_MOVED,
+    STAGE_ENTERED,
+    TIER_CHANGED,
+)
 from services.tagging.codec.interactions import event_of
+from services.tagging.codec.publications import PUBLISHED, TAG_RETIRED
 from services.tagging.codec.values import value_of
+from services.tagging.compiled import compile_definitions
 from services.tagging.domain.by_hand import ByHand, Known, standing
-from services.tagging.domain.definition import read_definition
+from services.tagging.domain.kinds import read_definitions
+from services.tagging.domain.names import EVERYONE, STAGE, TIER
+from services.tagging.domain.score import score_name
 from services.tagging.handlers.event_ids import event_id
 from services.tagging.store.holdings import HoldingRows
 from tests.chaos.golden import PARTITIONS
@@ -40,11 +50,20 @@ ANSWERED_WITHIN: Final = 5.0  # seconds
 ASKED_AT_ONCE: Final = 20
 LOOK_EVERY: Final = 0.02  # seconds
 
-_ASKED_FOR: Final = frozenset({TAG_PUBLISHED, TAG_RETIRED, TAG_SET})
+_ASKED_FOR: Final = frozenset({*PUBLISHED.values(), TAG_RETIRED, TAG_SET})
+_PAYLOADS: Final[Mapping[str, Any]] = {
+    PUBLISHED["tag"]: events.TagPublished,
+    PUBLISHED["segment"]: events.SegmentPublished,
+    PUBLISHED["tiers"]: events.TiersPublished,
+    PUBLISHED["lifecycle"]: events.LifecyclePublished,
+}
+_TELLING: Final = (ASSIGNED, REMOVED, ENTERED, LEFT, SCORE_MOVED, STAGE_ENTERED, TIER_CHANGED)
 
 _DUE: Final = "SELECT count(*) FROM due WHERE at <= $1"
 _PARKED: Final = "SELECT position, cause FROM dead_letters"
 _HOLDING: Final = "SELECT person FROM holdings"
+
+_Wrong = tuple[bytes, str]  # a person, and in words what is wrong with what they have
 
 
 @dataclass
@@ -54,6 +73,8 @@ class Tagged:
     stage: Stage
     golden: GoldenPeople
     log: History = field(default_factory=lambda: History("tags", PARTITIONS), init=False)
+    wrong: set[bytes] = field(default_factory=set, init=False)
+    """Who was found to hold something else than they must at the last look."""
     _definitions: dict[str, tuple[int, str]] = field(default_factory=dict, init=False)
     _versions: dict[tuple[str, int], str] = field(default_factory=dict, init=False)
     _said: dict[tuple[bytes, str], Known] = field(default_factory=dict, init=False)
@@ -79,13 +100,14 @@ class Tagged:
             *told(list(self._take(rows, minutes))),
             *told(list(self._missing(rows, minutes))),
             *told(self.log.wrong),
-            *told(list(_differences("the tables give", tables, "the log told of", self._told))),
+            *told([words for _, words in _differences("the tables give", tables, "the log told of", self._told)]),
         ]
         # Time alone changes tags, also while somebody looks.
         wrong = await self._wrong(tables, shown, since)
         if wrong:
             wrong &= await self._wrong(tables, shown, clock.now())
-        return found + list(told(sorted(wrong)))
+        self.wrong = {person for person, _ in wrong}
+        return found + list(told(sorted(words for _, words in wrong)))
 
     def _take(self, rows: Sequence[Row], minutes: TagMinutes) -> Iterator[str]:
         """Let what the log says stand; what is wrong with it."""
@@ -96,20 +118,20 @@ class Tagged:
                 yield f"the tags log holds at {row.place} a {event.type} that nobody asked for"
             try:
                 {
-                    TAG_PUBLISHED: self._publish,
+                    **dict.fromkeys(_PAYLOADS, self._publish),
                     TAG_RETIRED: self._retire,
                     TAG_SET: self._set,
                     TAG_CLEARED: self._clear,
-                    ASSIGNED: self._tell,
-                    REMOVED: self._tell,
+                    **dict.fromkeys(_TELLING, self._tell),
                 }[event.type](event)
             except KeyError:
                 yield f"the tags log takes away at {row.place} by {event.type} what was not there"
 
     def _publish(self, event: log_pb.Event) -> None:
-        said = events.TagPublished.FromString(event.payload)
-        self._definitions[said.tag] = said.version, said.document
-        self._versions[said.tag, said.version] = said.document
+        said = _PAYLOADS[event.type].FromString(event.payload)
+        name = read_definitions(said.document, said.version)[0].name
+        self._definitions[name] = said.version, said.document
+        self._versions[name, said.version] = said.document
 
     def _retire(self, event: log_pb.Event) -> None:
         del self._definitions[events.TagRetired.FromString(event.payload).tag]
@@ -137,8 +159,8 @@ class Tagged:
     def _missing(self, rows: Sequence[Row], minutes: TagMinutes) -> Iterator[str]:
         """What was acknowledged, and is not in the log as it was said."""
         for one in minutes.defined:
-            if self._versions.get((one.tag, one.version)) != one.document:
-                yield f"version {one.version} of {one.tag} was acknowledged, which the log has not or otherwise"
+            if self._versions.get((one.name, one.version)) != one.document:
+                yield f"version {one.version} of {one.name} was acknowledged, which the log has not or otherwise"
         at = {row.place: row.event.id for row in rows}
         for said in minutes.told:
             if at.get(said.place) != said.event_id:
@@ -157,17 +179,18 @@ class Tagged:
                     found.update(zip(some, answers, strict=True))
         return shown
 
-    async def _wrong(self, tables: Values, shown: Mapping[str, Values], now: Micros) -> set[str]:
+    async def _wrong(self, tables: Values, shown: Mapping[str, Values], now: Micros) -> set[_Wrong]:
         """What people have that they must not have at a moment, or have not."""
         must = await self._must(now)
         wrong = set(_differences("the tables give", tables, "they must have", must))
         for replica, answers in shown.items():
-            those = {person: must.get(person, {}) for person in answers}
-            wrong |= {f"{replica}: {one}" for one in _differences("it gives", answers, "they must have", those)}
+            those = {person: _shown_of(must.get(person, {})) for person in answers}
+            wrong |= set(_differences(f"{replica}: it gives", answers, "they must have", those))
         return wrong
 
     async def _must(self, now: Micros) -> Values:
-        definitions = {tag: read_definition(text, version) for tag, (version, text) in self._definitions.items()}
+        documents = self._definitions.values()
+        definitions = {one.name: one for version, text in documents for one in read_definitions(text, version)}
         tenant = self.golden.tenant
         golden = GoldenTags(tenant, compile_definitions(definitions, tenant.zone, 0, {}))
         whose = {own_id(identifier, span): person for identifier, span, person, _ in self.golden.map.rows()}
@@ -212,13 +235,24 @@ async def _answered(pool: asyncpg.Pool, until: Micros) -> list[str]:
 async def _asked(tags: Any, person: bytes) -> Tags:
     request = pb.GetPersonTagsRequest(person=PersonReference(person_id=person.hex()))
     answer = await tags.GetPersonTags(request, timeout=20, metadata=metadata_for(TENANT))
-    held = {one.tag: (value_of(one.value), one.of) for one in answer.tags}
+    held: Tags = {one.tag: (value_of(one.value), one.of) for one in answer.tags}
+    held |= {f"segment:{one.segment}": (True, "") for one in answer.segments}
+    held |= {score_name(one.tag): (one.level, "") for one in answer.scores if one.level}
+    if answer.HasField("tier"):
+        held[TIER] = answer.tier.tier, ""
+    if answer.HasField("stage"):
+        held[STAGE] = answer.stage.stage, ""
     return held if answer.person_id == person.hex() else {"(another person)": (answer.person_id, "")}
 
 
-def _differences(who: str, some: Values, instead: str, others: Values) -> Iterator[str]:
+def _shown_of(held: Tags) -> Tags:
+    """What of it is shown: that somebody is one of everyone goes without saying."""
+    return {name: value for name, value in held.items() if name != EVERYONE}
+
+
+def _differences(who: str, some: Values, instead: str, others: Values) -> Iterator[_Wrong]:
     for person in some.keys() | others.keys():
         one, other = some.get(person, {}), others.get(person, {})
         for tag in one.keys() | other.keys():
             if one.get(tag) != other.get(tag):
-                yield f"{who} {person.hex()} {tag} {one.get(tag)}, {instead} {other.get(tag)}"
+                yield person, f"{who} {person.hex()} {tag} {one.get(tag)}, {instead} {other.get(tag)}"

@@ -12,6 +12,7 @@ from libs.eventlog.database import open_pool
 from libs.people.said import INTERACTION_RECORDED
 from libs.rpc.client import channel, metadata_for
 from tests.chaos.deciding import IdentityMinutes
+from tests.chaos.explaining import Explaining
 from tests.chaos.golden import key_of, outputs_of, people
 from tests.chaos.history import History, Key, Row, told
 from tests.chaos.identification import Identification
@@ -25,6 +26,7 @@ from tests.support.golden_people import GoldenPeople
 ASKED_AT_ONCE: Final = 50
 DEADLOCK: Final = b"deadlock detected"
 DETAILS: Final = 3_000  # bytes of the log that tell who waits for whom
+EXPLAINED: Final = 2  # people of those who hold what they must not
 ERROR: Final = b'"level": "error"'
 
 
@@ -90,6 +92,10 @@ class Verification:
         if self.stage.tags:
             async with open_pool(self.stage.dsn("tagging"), size=2, scans=False) as tagging:
                 found += await self.tagged.violations(tagging, self.tag_minutes, names)
+                told_by = self.interactions, self.identification.log, self.tagged.log
+                explaining = Explaining(tagging, self._golden.map, *told_by)
+                for person in sorted(self.tagged.wrong)[:EXPLAINED]:
+                    found += [line async for line in explaining.of(person)]
         portraits = await self._golden.profiles(names)
         for replica in PROFILES:
             found += told([one async for one in self._wrong_portraits(replica, portraits)])

@@ -1,4 +1,4 @@
-"""What somebody must have of every tag: all that happened, read from the beginning as naively as it is meant."""
+"""What somebody must have by every definition: all that happened, read from the beginning as naively as it is meant."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,23 @@ from libs.conditions.standing import Answer
 from libs.conditions.tree import Condition
 from libs.runtime.clock import Micros
 from libs.runtime.tenants import Tenant
-from services.tagging.catalogue import Compiled
-from services.tagging.codec.changes import ASSIGNED, REMOVED
+from services.tagging.codec.changes import (
+    ASSIGNED,
+    ENTERED,
+    LEFT,
+    REMOVED,
+    SCORE_MOVED,
+    STAGE_ENTERED,
+    TIER_CHANGED,
+)
 from services.tagging.codec.values import value_of
+from services.tagging.compiled import Compiled
+from services.tagging.domain.around import Around
 from services.tagging.domain.by_hand import ByHand
-from services.tagging.domain.verdict import verdict
+from services.tagging.domain.names import STAGE
 
 Tags = dict[str, tuple[Any, str]]
-"""The value of each tag that somebody holds and what it is about."""
+"""The value that somebody holds by each definition, and what it is about."""
 
 Values = dict[bytes, Tags]
 """What everybody holds of whom anything is known, by person."""
@@ -40,22 +49,23 @@ class GoldenTags:
         compiled, zones = self.compiled, self.compiled.plan.zones
         features = Features()
         for event in events:
-            if event.traits:
+            # Stages and scores are found in what is kept by the day; tests of their own hold them to histories.
+            if event.traits or STAGE in compiled.definitions or compiled.scores:
                 compiled.plan.fold(features, event)
-        values: dict[str, Any] = {}
-        standing = compiled.standing(features, values, self.tenant.source_ranks)
+        around = Around({})
+        asked = compiled.asked(features if events else None, around, said, self.tenant.source_ranks, now)
 
         def answer(name: str) -> Answer:
             if not events:  # nothing is known of them, so they did not even not do anything
                 return Answer(holds=False)
-            return batch.answer(self._conditions[name], events, standing, now, zones)
+            return batch.answer(self._conditions[name], events, asked.standing, now, zones)
 
         held: Tags = {}
-        for tag in compiled.order:
-            found = verdict(compiled.definitions[tag], answer, said.get(tag), now, zones.tenant)
+        for name in compiled.order:
+            found = compiled.definitions[name].verdict(asked._replace(answer=answer))
             if found.value is not None:
-                values[tag] = found.value
-                held[tag] = found.value, found.of
+                around.let(name, found.value)
+                held[name] = found.value, found.of
         return held
 
     @cached_property
@@ -65,10 +75,35 @@ class GoldenTags:
 
 def tell(held: Values, event: log_pb.Event) -> None:
     """Let everybody hold what an event of the tags log says; raises `KeyError` for what is taken from nobody."""
-    if event.type == ASSIGNED:
-        said = pb.TagAssigned.FromString(event.payload)
-        held.setdefault(event.key, {})[said.tag] = value_of(said.value), said.of
-    elif event.type == REMOVED:
-        del held[event.key][pb.TagRemoved.FromString(event.payload).tag]
+    name, now = told_of(event)
+    if now is not None:
+        held.setdefault(event.key, {})[name] = now
+    elif name:
+        del held[event.key][name]
         if not held[event.key]:
             del held[event.key]
+
+
+def told_of(event: log_pb.Event) -> tuple[str, tuple[Any, str] | None]:  # noqa: PLR0911  one for each type
+    """Of which definition an event tells, and what its person holds by it now."""
+    match event.type:
+        case type_ if type_ == ASSIGNED:
+            said = pb.TagAssigned.FromString(event.payload)
+            return said.tag, (value_of(said.value), said.of)
+        case type_ if type_ == REMOVED:
+            return pb.TagRemoved.FromString(event.payload).tag, None
+        case type_ if type_ == ENTERED:
+            return f"segment:{pb.SegmentEntered.FromString(event.payload).segment}", (True, "")
+        case type_ if type_ == LEFT:
+            return f"segment:{pb.SegmentLeft.FromString(event.payload).segment}", None
+        case type_ if type_ == STAGE_ENTERED:
+            stage = pb.StageEntered.FromString(event.payload).stage
+            return "stage", (stage, "") if stage else None
+        case type_ if type_ == TIER_CHANGED:
+            tier = pb.TierChanged.FromString(event.payload).tier
+            return "tier", (tier, "") if tier else None
+        case type_ if type_ == SCORE_MOVED:
+            moved = pb.ScoreMoved.FromString(event.payload)
+            return f"score:{moved.tag}", (moved.level, "") if moved.level else None
+        case _:
+            return "", None

@@ -27,7 +27,7 @@ TIGHT = rules(
     version=0,
     openid={"per_person": PerPerson(2)},
     phone={"per_person": PerPerson(2, 5 * DAY), "people": 3},
-    device_id={"people": 2},
+    device_id={"per_person": PerPerson(2, 3 * DAY), "people": 2},
     cookie={"people": 2, "validity": 3 * DAY},
 )
 TIGHTER = rules(version=1, openid={"per_person": PerPerson(1)}, phone={"people": 1}, device_id={"people": 1})

@@ -16,6 +16,7 @@ from libs.rpc.credentials import DevelopmentCredential
 from libs.rpc.server import Service, serve
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import Traces
+from tests.support.reference_consumer.tables import prepare
 from tests.support.transport import PARTITIONS
 
 LEASE_SECONDS = 0.6  # so short that somebody is at work when the next one is killed
@@ -51,6 +52,7 @@ async def reference_consumer(
         "PORTRAIT_REFERENCE_LOG_LEVEL": "warning",
         **{f"PORTRAIT_REFERENCE_{name}": value for name, value in settings.items()},
     }
+    await prepare(database, PARTITIONS)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.support.reference_consumer", env={**os.environ, **environment}
     )

@@ -23,6 +23,7 @@ async def reference_consumers(
     await stack.postgres.create_database(REFERENCE, role=REFERENCE)
     async with Supervisor(report) as supervisor:
         services = [_replica(stack, number, settings) for number in range(1, replicas + 1)]
+        await services[0].migrate()
         for service in services:
             await supervisor.start(service)
         yield services

@@ -15,13 +15,13 @@ from portrait.identity.v1 import events_pb2 as identity_pb
 from portrait.log.v1 import event_pb2 as log_pb
 
 from libs.conditions.event import Event
-from libs.eventlog.blanks import blanked_event, without_payload
+from libs.conditions.tree import Condition
+from libs.eventlog.blanks import blanked_event
 from libs.eventlog.checkpoint import PostgresCheckpoints
 from libs.eventlog.database import Connection, open_pool
 from libs.eventlog.dead_letters import PostgresDeadLetters
-from libs.eventlog.event import Batch, Envelope, Recorded, partition_of
+from libs.eventlog.event import Envelope, Recorded
 from libs.eventlog.folding import Folding, Handler, OwnLog
-from libs.eventlog.log_source import Standing as Heads
 from libs.eventlog.migrations import migrate
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.projection import standing
@@ -42,76 +42,33 @@ from services.tagging.backfill import Backfill, Layering
 from services.tagging.catalogue import Catalogues
 from services.tagging.codec.interactions import event_of
 from services.tagging.courses import Courses
+from services.tagging.cutting import Cutting
 from services.tagging.domain.by_hand import ByHand, Told
+from services.tagging.domain.kinds import read_definitions
 from services.tagging.domain.layers import BASE
-from services.tagging.domain.published import PublishedTag
+from services.tagging.domain.published import Published
 from services.tagging.evaluating import Evaluating
 from services.tagging.folding import FEATURES, INTERACTIONS, FeatureFold
+from services.tagging.gathering import Gathering
 from services.tagging.marking import mark_people
 from services.tagging.migrations import SCRIPTS
 from services.tagging.moments import Moments
 from services.tagging.moving import Moving
+from services.tagging.operations.rewinding import Rewinding
+from services.tagging.operations.running import Progress
+from services.tagging.operations.walking import Walking
+from services.tagging.queries.crowds import Crowds
+from services.tagging.queries.question import Question
 from services.tagging.refolding import Refolding
 from services.tagging.store.by_hand import ByHandRows
 from services.tagging.store.definitions import DefinitionRows
 from services.tagging.store.holdings import HoldingRows
+from services.tagging.tallying import Tallying
+from tests.support.elsewhere import PARTITIONS, Elsewhere
 from tests.support.golden_tags import GoldenTags, Values, tell
 from tests.support.servers import Databases
 
-PARTITIONS: Final = 2
 TENANT: Final = "demo"
-
-
-def document(tag: str, when: str, value: str = "flag", source: str = "rule") -> str:
-    """A definition as people write it; `when` is YAML in one line."""
-    rule = f"when: {when}" if when else ""
-    return (
-        f"tag: {tag}\ntitle: {{en: {tag}}}\ncategory: behaviour\nowner: me\n"
-        f"description: for a test\nvalue: {value}\nsource: {source}\n{rule}\n"
-    )
-
-
-@dataclass(eq=False)
-class Elsewhere:
-    """The interactions as their owner has them, and how far identity says that it is."""
-
-    batches: dict[int, list[Batch]] = field(default_factory=lambda: {number: [] for number in range(PARTITIONS)})
-    by_key: dict[bytes, list[Recorded]] = field(default_factory=dict)
-    clocks: dict[str, Micros] = field(default_factory=dict)
-    consumes: "Elsewhere | None" = None
-
-    def add(self, key: bytes, data: bytes, recorded_at: Micros) -> int:
-        partition = partition_of(key, PARTITIONS)
-        position = len(self.batches[partition]) + 1
-        self.batches[partition].append(Batch(partition, position, [recorded_at], [data]))
-        recorded = Recorded(position, recorded_at, log_pb.Event.FromString(data))
-        self.by_key.setdefault(key, []).append(recorded)
-        return position
-
-    def erase(self, key: bytes, position: int) -> None:
-        """Let an event say nothing any more."""
-        partition, those = partition_of(key, PARTITIONS), self.by_key[key]
-        index = next(index for index, one in enumerate(those) if one.position == position)
-        one = those[index]
-        data = without_payload(one.event.SerializeToString())
-        those[index] = Recorded(position, one.recorded_at, log_pb.Event.FromString(data))
-        self.batches[partition][position - 1] = Batch(partition, position, [one.recorded_at], [data])
-
-    async def heads(self) -> dict[int, int]:
-        return {partition: len(batches) for partition, batches in self.batches.items()}
-
-    async def standing(self) -> Heads:
-        consumed = {INTERACTIONS: await self.consumes.heads()} if self.consumes else {}
-        return Heads(await self.heads(), consumed, dict(self.clocks))
-
-    async def read(self, partition: int, after: int) -> AsyncIterator[Batch]:
-        for one in self.batches[partition][after:]:
-            yield one
-
-    async def read_key(self, tenant: str, key: bytes) -> AsyncIterator[list[Recorded]]:
-        for recorded in self.by_key.get(key, ()):
-            await asyncio.sleep(0)
-            yield [recorded]
 
 
 @dataclass(eq=False)
@@ -127,6 +84,7 @@ class TagWorld:
 
     def __post_init__(self) -> None:
         self.tenants, self.identity.consumes = Tenants.demo(), self.interactions
+        self.tallying = self.replica_of_columns()  # which is not killed, because all of it is in memory
         self.start()
 
     def start(self) -> None:
@@ -138,7 +96,8 @@ class TagWorld:
         rulebook = Rulebook(pool, self.tenants, metrics)
         self.placing = Placing(rulebook.at)
         layering = Layering(self.catalogues, self.placing)
-        self.live = FeatureFold(BASE, self.courses.live, self.placing)
+        self.evaluating = Evaluating(pool, self.log, self.courses, self.tenants, lambda _: self.now, metrics, 7)
+        self.live = FeatureFold(BASE, self.courses.live, self.placing, self.evaluating.at_once)
         following = Following(PostgresIdentityMap(pool), rulebook, lambda _: None)
         self.folding = self._folding(FEATURES, INTERACTIONS, self.live.fold)
         self.moving = self._folding(MAP, LOG, Moving(following).fold)
@@ -157,8 +116,22 @@ class TagWorld:
             portion=2,
         )
         self.refolding = Refolding(pool, PARTITIONS, self.interactions, self._fold_of, metrics)
-        self.evaluating = Evaluating(pool, self.log, self.courses, self.tenants, lambda _: self.now, metrics, 7)
         self.moments = Moments(pool, self.interactions, self.identity, metrics)
+        self.gathering = Gathering(pool, self.log, metrics, range(PARTITIONS))
+        self.crowds = Crowds(self.gathering, self.tenants)
+
+        self.cutting = Cutting(
+            pool,
+            self.log,
+            self.catalogues,
+            self.courses,
+            self.tenants,
+            lambda _: self.now,
+            clock,
+            metrics,
+            {0},
+            portion=3,
+        )
 
     def _folding(self, name: str, log: str, handler: Handler[Connection]) -> Folding[Connection]:
         checkpoints = PostgresCheckpoints(self.pool, name, log)
@@ -211,12 +184,12 @@ class TagWorld:
             self.identity.add(one.identifier, data, 1)
 
     async def publish(self, text: str, version: int = 1) -> None:
-        tag = text.partition("\n")[0].removeprefix("tag: ")
+        name = read_definitions(text, version)[0].name
         id_ = next(self._numbers).to_bytes(16, "big")
         async with self.pool.acquire() as connection, connection.transaction():
             rows = DefinitionRows(connection, TENANT)
             await rows.hold()
-            await rows.publish(PublishedTag(tag, version, "filling", text, 1, "me", id_))
+            await rows.publish(Published(name, version, "filling", text, 1, "me", id_))
 
     async def retire(self, tag: str) -> None:
         async with self.pool.acquire() as connection, connection.transaction():
@@ -254,6 +227,17 @@ class TagWorld:
     async def fill(self) -> bool:
         return await self.backfill.turn(TENANT)
 
+    async def gather(self) -> None:
+        """Fold the log of tags into bitmaps, and store some of them."""
+        await self.gathering.reach_heads()
+        for partition in range(PARTITIONS):
+            await self.gathering.store(partition)
+
+    async def cut(self) -> bool:
+        """Make the cuts whose time has come; whether any was made."""
+        await self.catalogues.refresh()
+        return await self.cutting.turn(self.tenants.get(TENANT))
+
     async def settle(self) -> None:
         """Let all of it come to rest."""
         await self.fold()
@@ -284,6 +268,50 @@ class TagWorld:
             for person, holding in held.items()
             if holding.tags
         }
+
+    async def members(self) -> dict[str, set[bytes]]:
+        """Who is in which bitmap."""
+        await self.gathering.reach_heads()
+        found: dict[str, set[bytes]] = {}
+        for partition, index in self.gathering.indexes(TENANT).items():
+            for term, bitmap in index.bitmaps():
+                those = [(partition, number) for number in bitmap]
+                found.setdefault(term, set()).update((await self.gathering.people(TENANT, those)).values())
+        return found
+
+    async def crowd(self, condition: Condition) -> set[bytes]:
+        """Who meets a condition by bitmaps, which must be whom a walk over everybody finds, and the whole log."""
+        found = await self.crowds.members(TENANT, condition, None, 10_000)
+        assert found is not None
+        people = {member.person for member in found[0]}
+        assert found[1].crowds[0].size == len(people)
+        walking = Walking(self.pool, self.courses, self.tenants, lambda _: self.now or 0)
+        async with walking.over(TENANT, condition) as walk:
+            assert people == {person async for portion in walk.portions for person in portion.met}
+        question = Question.of(self.tenants.get(TENANT), condition, self.catalogues.live(TENANT))
+        heads, until = await self.log.heads(), SystemClock().now()
+        past = Rewinding(self.log).portions(question, until, heads, Progress())
+        assert people == {person async for portion in past for person in portion.met}
+        return people
+
+    def replica_of_columns(self, most_bytes: int = 2**24) -> Tallying:
+        """A replica that has read no columns yet."""
+        courses = Courses(Catalogues(self.pool, self.tenants, Metrics()))
+        return Tallying(self.pool, courses, self.tenants, lambda _: self.now or 0, Metrics(), most_bytes, 600)
+
+    async def tallied(self, tallying: Tallying, condition: Condition) -> bool:
+        """Whether columns can say who meets a condition: then it must be whom a walk over everybody finds."""
+        await tallying.courses.catalogues.refresh()
+        tally = await tallying.count(TENANT, condition)
+        if tally is None:
+            return False
+        walking = Walking(self.pool, tallying.courses, self.tenants, lambda _: self.now or 0)
+        people = met = 0
+        async with walking.over(TENANT, condition) as walk:
+            async for portion in walk.portions:
+                people, met = people + portion.looked_at, met + len(portion.met)
+            assert tally == (met, people, walk.positions, walk.now)
+        return True
 
     async def told(self) -> Values:
         """What everybody holds, as the log has told."""

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -37,27 +38,40 @@ from libs.runtime.clock import ManualClock, Micros, SystemClock
 from libs.runtime.tenants import Tenant, Tenants
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import Traces
-from services.tagging.api import WATCHING, Parts, tagging_services
+from services.tagging.api import WATCHING, CrowdParts, Parts, tagging_services
 from services.tagging.catalogue import Catalogues
 from services.tagging.codec.values import value_of
 from services.tagging.courses import Courses
 from services.tagging.domain.layers import BASE
 from services.tagging.evaluating import Evaluating
 from services.tagging.folding import FeatureFold
+from services.tagging.gathering import Gathering
 from services.tagging.handlers.publishing import Publishing
 from services.tagging.handlers.saying import Saying
+from services.tagging.operations.counting import Counting
+from services.tagging.operations.exporting import Exporting
+from services.tagging.operations.rewinding import Rewinding
+from services.tagging.operations.running import Operations
+from services.tagging.operations.walking import Walking
+from services.tagging.queries.crowds import Crowds
+from services.tagging.queries.estimating import Estimating
 from services.tagging.queries.explaining import Explaining
 from services.tagging.queries.histories import Histories
 from services.tagging.queries.names import Described
 from services.tagging.queries.people import People
+from services.tagging.queries.portraying import Portraying
 from services.tagging.queries.previewing import Previewing
+from services.tagging.queries.scoring import Scoring
+from services.tagging.queries.staging import Staging
 from services.tagging.store.definitions import DefinitionRows
 from services.tagging.store.due import DueRows
 from services.tagging.store.marks import MarkRows
+from services.tagging.tallying import Tallying
+from tests.support.elsewhere import PARTITIONS
 from tests.support.interactions import NOON, tracked
 from tests.support.profile import Speaking
 from tests.support.servers import Databases
-from tests.support.tagging import PARTITIONS, migrated
+from tests.support.tagging import migrated
 
 ANN: Final = "ann"
 _numbers = count(1)
@@ -96,6 +110,8 @@ class Tagged:
     evaluating: Evaluating
     anchors: _Anchors
     names: _Names
+    operations: Operations
+    tallying: Tallying
     channel: grpc.aio.Channel
     address: str
     _events: "count[int]" = field(default_factory=lambda: count(1))
@@ -137,12 +153,13 @@ class Tagged:
     async def settle(self) -> None:
         """Let what was published be live and everybody be answered."""
         async with self.pool.acquire() as connection, connection.transaction():
-            filling = (await self.catalogues.within(connection, self.tenant.id)).filling
+            catalogue = await self.catalogues.within(connection, self.tenant.id)
+            filling = catalogue.filling
             if filling is not None:
                 rows = DefinitionRows(connection, self.tenant.id)
-                changed = await rows.flip([(tag, one.version) for tag, one in filling.definitions.items()])
+                await rows.flip([(name, one.version) for name, one in filling.definitions.items()])
                 marks = MarkRows(connection, self.tenant.id)
-                await marks.begin(changed)
+                await marks.begin(filling.otherwise_than(catalogue.live))
                 while await marks.go_on(2):
                     pass
                 for anchor, events in self.anchors.events.items():
@@ -164,7 +181,7 @@ class Tagged:
 
 
 @asynccontextmanager
-async def tagged_of(pool: asyncpg.Pool) -> AsyncIterator[Tagged]:
+async def tagged_of(pool: asyncpg.Pool, folder: Path | None = None) -> AsyncIterator[Tagged]:
     """Serve a tenant of which nothing is known."""
     tenant = replace(Tenants.demo().get("demo"), id=f"tenant{next(_numbers)}")
     tenants, metrics, clock = Tenants({tenant.id: tenant}), Metrics(), ManualClock(NOON)
@@ -180,6 +197,12 @@ async def tagged_of(pool: asyncpg.Pool) -> AsyncIterator[Tagged]:
         pass
 
     people, histories = People(pool, map_, log, reach), Histories(anchors, placing)
+    gathering = Gathering(pool, log, metrics, ())
+    crowds, walking = Crowds(gathering, tenants), Walking(pool, courses, tenants, now)
+    exporting = Exporting(folder, walking, Rewinding(log), catalogues)
+    operations = Operations(pool, clock, metrics, {"count": Counting(walking).work, "export": exporting.work})
+    estimating = Estimating(people, histories, catalogues, courses, crowds, tenants, now)
+    tallying = Tallying(pool, courses, tenants, now, metrics, 2**30, 600)
     parts = Parts(
         rulebook,
         catalogues,
@@ -187,9 +210,13 @@ async def tagged_of(pool: asyncpg.Pool) -> AsyncIterator[Tagged]:
         people,
         Previewing(people, histories, catalogues, tenants, now),
         Explaining(people, histories, catalogues, tenants, now),
+        Portraying(crowds, catalogues),
+        Scoring(people, histories, courses, tenants, now),
+        Staging(people, histories, catalogues, tenants, now),
         Publishing(transactions, tenants, clock, asyncio.Event()),
         Saying(transactions, map_, now),
         log,
+        CrowdParts(tenants, crowds, tallying, estimating, exporting, operations),
     )
     fold = FeatureFold(BASE, courses.live, placing)
     evaluating = Evaluating(pool, log, courses, tenants, now, metrics)
@@ -200,11 +227,26 @@ async def tagged_of(pool: asyncpg.Pool) -> AsyncIterator[Tagged]:
         authenticator=DevelopmentCredential({tenant.id}),
         metrics=metrics,
         traces=Traces.off(),
-        endless={WATCHING},
+        endless=WATCHING,
     )
     async with serving as server, channel(f"127.0.0.1:{server.port}") as connected:
         at = f"127.0.0.1:{server.port}"
-        yield Tagged(pool, tenant, clock, catalogues, rulebook, map_, fold, evaluating, anchors, names, connected, at)
+        yield Tagged(
+            pool,
+            tenant,
+            clock,
+            catalogues,
+            rulebook,
+            map_,
+            fold,
+            evaluating,
+            anchors,
+            names,
+            operations,
+            tallying,
+            connected,
+            at,
+        )
 
 
 @pytest.fixture(scope="session")

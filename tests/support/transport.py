@@ -134,6 +134,7 @@ def consumer_of(
     source: DirectSource | None = None,
     metrics: Metrics | None = None,
     partitions: Collection[int] | None = None,
+    traces: Traces | None = None,
 ) -> Consumer[MemoryTransaction]:
     folding = Folding(
         "counts",
@@ -149,7 +150,7 @@ def consumer_of(
         broker=broker,
         source=source or DirectSource(log),
         metrics=metrics or Metrics(),
-        traces=Traces.off(),
+        traces=traces or Traces.off(),
         settings=EAGER,
     )
 

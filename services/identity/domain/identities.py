@@ -6,6 +6,7 @@ ends, whatever the order and the batches of what it learns.
 """
 
 import sys
+from collections import Counter
 from collections.abc import Container, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from libs.people.spans import WHOLE
 from services.identity.domain.changes import AnchorCut, IdentifierMoved, IdentityChange, changes, regrouped
 from services.identity.domain.evidence import Evidence, Key, combine
 from services.identity.domain.knowledge import Knowledge, News
-from services.identity.domain.leaves import leaves, without
+from services.identity.domain.leaves import Leaves, leaves, without
+from services.identity.domain.naming import PersonId
 from services.identity.domain.neighbourhood import Neighbourhood
 from services.identity.domain.resolution import Resolution, resolve
 from services.identity.domain.resolved import Resolved
@@ -66,7 +68,8 @@ class Identities:
         """Take in what is known now; the answer is what the identity log is to say of it."""
         # Not the difference of the keys: Python would look at each of those known, who are everybody.
         fresh = {key for key in news.seen if key not in self.knowledge.evidence.seen}
-        joined = leaves(self.knowledge, news, self.rules, self._is_plain)
+        found = leaves(self.knowledge, news, self.rules, self._is_plain)
+        joined = found.fitting(self.resolved.all.person_of, self._counts(found) if found.counted else {})
         touches = touched(self.knowledge, without(news, joined), self.rules, self.screened, self.resolved.marks)
         self.knowledge.take(news)
         return self._reconsider(touches, fresh, cause, self._largest, joined)
@@ -88,6 +91,14 @@ class Identities:
     def _is_plain(self, key: Key) -> bool:
         found = self.resolved.all
         return not (key in found.marks or key in found.cuts or key in self.waiting or key in self.screened)
+
+    def _counts(self, found: Leaves) -> Counter[PersonId]:
+        """How many of the counted type each person has, those of which they have but a part included."""
+        stands, types = self.resolved.all, {key: seen.type for key, seen in self.knowledge.evidence.seen.items()}
+        of_type = [key for key, name in types.items() if found.type and name == found.type.name]
+        whole = {(key, stands.person_of(key)) for key in (*of_type, *(self.knowledge.decisions.types.keys() - types))}
+        parts = {(key, tied.person) for (key, _), tied in stands.spans.items()}
+        return Counter(person for _, person in whole | parts)
 
     def _reconsider(
         self,

@@ -137,7 +137,7 @@ Table(
     Column("mark", Text),
     Column("cut", LargeBinary),
     Column("version", BigInteger, nullable=False),
-    Index("people_by_person", "tenant", "person", postgresql_where=text("person IS NOT NULL")),
+    Index("people_by_person", "person", postgresql_where=text("person IS NOT NULL")),
 )
 Table(
     "spans",

@@ -24,12 +24,15 @@ from services.identity.store.tenant import IdentityStore
 # One statement for a thousand identifiers, and no look at those that nobody was ever told of but whether they are.
 # OFFSET 0: see `store/evidence.py`.
 _WHOSE: Final = """
-    SELECT wanted.key, people.person, people.mark, people.cut IS NOT NULL,
-           people.key IS NOT NULL
-           OR EXISTS (SELECT FROM identifiers WHERE tenant = $1 AND key = wanted.key OFFSET 0)
+    WITH told AS MATERIALIZED (
+        SELECT key, person, mark, cut IS NOT NULL FROM people WHERE tenant = $1 AND key = ANY($2::uuid[]))
+    SELECT *, true FROM told
+    UNION ALL
+    SELECT wanted.key, NULL, NULL, false,
+           EXISTS (SELECT FROM identifiers WHERE tenant = $1 AND key = wanted.key OFFSET 0)
            OR EXISTS (SELECT FROM subjects WHERE tenant = $1 AND key = wanted.key OFFSET 0)
     FROM unnest($2::uuid[]) AS wanted(key)
-    LEFT JOIN LATERAL (SELECT * FROM people WHERE tenant = $1 AND key = wanted.key OFFSET 0) AS people ON true"""
+    WHERE wanted.key NOT IN (SELECT key FROM told)"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,13 +110,18 @@ class EvidenceRows:
             for anchor, evidence in wanted.items()
             for key in (evidence.seen.keys() - known[anchor].seen.keys() if anchor in known else evidence.seen)
         ]
-        pairs = [(anchor, *both) for anchor, evidence in wanted.items() for both in evidence.pairs]
-        logins = [(anchor, *login) for anchor, evidence in wanted.items() for login in evidence.logins]
+        found = _by_anchor(await self._fetch(_OF_ANCHORS_IDENTIFIERS, identifiers), (), (), known)
+        # Only what was seen itself can have been seen with another.
+        both = [(anchor, wanted[anchor], found[anchor].seen.keys()) for anchor in wanted.keys() & found.keys()]
+        pairs = [(anchor, a, b) for anchor, evidence, seen in both for a, b in evidence.pairs if seen >= {a, b}]
+        logins = [
+            (anchor, key, session, account)
+            for anchor, evidence, seen in both
+            for key, session, account in evidence.logins
+            if seen >= {key, account}
+        ]
         return _by_anchor(
-            await self._fetch(_OF_ANCHORS_IDENTIFIERS, identifiers),
-            await self._fetch(_OF_ANCHORS_PAIRS, pairs),
-            await self._fetch(_OF_ANCHORS_LOGINS, logins),
-            known,
+            (), await self._fetch(_OF_ANCHORS_PAIRS, pairs), await self._fetch(_OF_ANCHORS_LOGINS, logins), found
         )
 
     async def whole(self, anchors: Collection[Anchor]) -> ByAnchor:

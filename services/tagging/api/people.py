@@ -10,8 +10,13 @@ from libs.rpc.caller import calling_tenant, current_caller
 from libs.rpc.times import micros_of
 from libs.runtime.errors import InvalidArgument
 from services.tagging.api.parts import Context, Methods
-from services.tagging.codec.explanations import explanation_on_wire, held_on_wire
+from services.tagging.codec.explanations import explanation_on_wire, held_on_wire, score_on_wire
+from services.tagging.codec.lifecycle import stage_on_wire
+from services.tagging.codec.segments import memberships_on_wire
+from services.tagging.codec.tiers import tier_on_wire
 from services.tagging.codec.values import value_of
+from services.tagging.domain.explanation import Measured
+from services.tagging.domain.names import kind_of
 from services.tagging.handlers.saying import Wanted
 
 
@@ -33,8 +38,19 @@ class PeopleMethods(Methods):
             )
         else:
             held = dict((await people.held(tenant, [person.id]))[person.id])
-        wire = [held_on_wire(tag, one) for tag, one in sorted(held.items())]
-        return pb.GetPersonTagsResponse(person_id=person.id.hex(), tags=wire)
+        scores: dict[str, Measured] = {}
+        if request.HasField("as_of") and not request.HasField("known_at"):
+            scores = await self._parts.scoring.scores_then(tenant, person, micros_of(request.as_of))
+        elif not request.HasField("known_at"):
+            scores = await self._parts.scoring.scores(tenant, person)
+        return pb.GetPersonTagsResponse(
+            person_id=person.id.hex(),
+            tags=[held_on_wire(name, one) for name, one in sorted(held.items()) if kind_of(name) == "tag"],
+            segments=memberships_on_wire(held),
+            tier=tier_on_wire(held),
+            stage=stage_on_wire(held),
+            scores=[score_on_wire(tag, one.scored, one.version) for tag, one in scores.items()],
+        )
 
     async def ExplainTag(self, request: pb.ExplainTagRequest, context: Context) -> pb.ExplainTagResponse:
         tenant = calling_tenant()

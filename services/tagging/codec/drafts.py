@@ -43,6 +43,7 @@ def document_of(draft: pb.TagDraft, path: str) -> str:
             {"value": one.value, "when": condition(one.when, f"ladder[{index}].when")}
             for index, one in enumerate(draft.ladder)
         ],
+        "trait": draft.trait,
         "confidence": draft.confidence if draft.HasField("confidence") else None,
         "time_to_live": length_from_wire(draft.time_to_live) if draft.HasField("time_to_live") else None,
         "cleaning": condition(draft.cleaning, "cleaning") if draft.HasField("cleaning") else None,
@@ -54,7 +55,8 @@ def document_of(draft: pb.TagDraft, path: str) -> str:
             }
             for index, one in enumerate(draft.completion)
         ],
-        "tests": [_test(one, f"{path}.tests[{index}]") for index, one in enumerate(draft.tests)],
+        "score": _whole(_plain(draft.score, f"{path}.score")) if draft.HasField("score") else None,
+        "tests": [_plain(one, f"{path}.tests[{index}]") for index, one in enumerate(draft.tests)],
     }
     return write_yaml({name: value for name, value in said.items() if value not in (None, "", [], {})})
 
@@ -73,6 +75,7 @@ def draft_of(document: str) -> pb.TagDraft:
         options=said.get("options", ()),
         when=_condition(said.get("when")),
         ladder=[pb.TagRung(value=one["value"], when=_condition(one["when"])) for one in said.get("ladder", ())],
+        trait=said.get("trait", ""),
         confidence=said.get("confidence"),
         time_to_live=length_to_wire(said["time_to_live"]) if "time_to_live" in said else None,
         cleaning=_condition(said.get("cleaning")),
@@ -83,6 +86,8 @@ def draft_of(document: str) -> pb.TagDraft:
             for one in said.get("completion", ())
         ],
     )
+    if "score" in said:
+        draft.score.update(json.loads(json.dumps(said["score"])))
     for one in said.get("tests", ()):
         # Through JSON, because names and values that only YAML has would be refused.
         draft.tests.add().update(json.loads(json.dumps(one, default=str)))
@@ -93,7 +98,20 @@ def _condition(said: Any) -> condition_pb2.Condition | None:
     return None if said is None else to_wire(read_document(said))
 
 
-def _test(wire: Any, path: str) -> dict[str, Any]:
+def _whole(said: Any) -> Any:
+    """The same with whole numbers as such, which a message of free form has not."""
+    match said:
+        case dict():
+            return {name: _whole(one) for name, one in said.items()}
+        case list():
+            return [_whole(one) for one in said]
+        case float() if said.is_integer():
+            return int(said)
+        case _:
+            return said
+
+
+def _plain(wire: Any, path: str) -> dict[str, Any]:
     try:
         said: dict[str, Any] = json_format.MessageToDict(wire)
     except ValueError:

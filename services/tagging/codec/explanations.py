@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from portrait.tagging.v1 import tag_pb2 as tags
 from portrait.tagging.v1 import tags_service_pb2 as pb
 
+from libs.conditions.numbers import SCALE
 from libs.rpc.times import timestamp
 from services.tagging.codec.values import origin_on_wire, value_on_wire
 from services.tagging.domain.by_hand import Known
-from services.tagging.domain.explanation import Explanation, Leaf, Reason
+from services.tagging.domain.explanation import Contributed, Explanation, Leaf, Reason
 from services.tagging.domain.holding import Held
 from services.tagging.domain.plan import TagPlan
+from services.tagging.domain.score import Scored
 
 MOST_EVENTS = 50
 """Ids that are told of a leaf at most; the newest stand last."""
@@ -61,24 +63,40 @@ def explanation_on_wire(told: Explanation, tag: str) -> pb.ExplainTagResponse:
         person_id=told.person.hex(),
         held=held_on_wire(tag, told.held) if told.held else None,
         found=value_on_wire(told.found),
-        reasons=map(_reason, told.reasons),
-        by_hand=_by_hand(told.by_hand) if told.by_hand else None,
+        reasons=map(reason_on_wire, told.reasons),
+        by_hand=by_hand_on_wire(told.by_hand) if told.by_hand else None,
         summary=told.summary,
+        score=score_on_wire(tag, told.score.scored, told.score.version) if told.score else None,
+        contributions=map(_contribution, told.score.contributions) if told.score else (),
     )
 
 
-def _reason(reason: Reason) -> pb.ReasonForTag:
+def score_on_wire(tag: str, scored: Scored, version: int) -> tags.PersonScore:
+    """A score of somebody."""
+    value = None if scored.value is None else scored.value / SCALE
+    return tags.PersonScore(tag=tag, value=value, level=scored.level, pieces=scored.pieces, definition_version=version)
+
+
+def _contribution(one: Contributed) -> tags.ScoreContribution:
+    return tags.ScoreContribution(
+        about=one.about, asks=one.asks, pieces=one.pieces, points=one.points, event_ids=one.events[-MOST_EVENTS:]
+    )
+
+
+def reason_on_wire(reason: Reason) -> pb.ReasonForTag:
+    """One condition of a definition, explained."""
     return pb.ReasonForTag(
         about=reason.about,
         holds=reason.holds,
         changes_at=timestamp(reason.changes_at),
-        leaves=map(_leaf, reason.leaves),
+        leaves=map(leaf_on_wire, reason.leaves),
         gives=value_on_wire(reason.gives),
         decides=reason.decides,
     )
 
 
-def _leaf(leaf: Leaf) -> pb.ExplainedLeaf:
+def leaf_on_wire(leaf: Leaf) -> pb.ExplainedLeaf:
+    """One part of a condition."""
     return pb.ExplainedLeaf(
         path=leaf.path,
         asks=leaf.asks,
@@ -90,7 +108,8 @@ def _leaf(leaf: Leaf) -> pb.ExplainedLeaf:
     )
 
 
-def _by_hand(known: Known) -> pb.SetByHand:
+def by_hand_on_wire(known: Known) -> pb.SetByHand:
+    """What was said by hand, and by whom."""
     said = known.said
     return pb.SetByHand(
         value=value_on_wire(said.value),

@@ -1,4 +1,4 @@
-"""Examples that stand in a tag's document: what happens to somebody, and what they then have."""
+"""Examples that stand in the document of a definition: what happens to somebody, and what they then have."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
@@ -20,9 +20,10 @@ _NOW: Final[Micros] = int(datetime(2026, 1, 15, 12, tzinfo=UTC).timestamp()) * S
 
 
 class Example(msgspec.Struct, frozen=True):
-    """After these events, and with these tags, somebody has this value of the tag; None for not having it.
+    """After these events, and holding all this beside, somebody has this value; None for having none.
 
-    `of` is the item or category that the value is to be about, if the example says so.
+    `of` is the item or category that the value is to be about, if the example says so, and `level` that of the tag's
+    score, empty for none.
     """
 
     name: str
@@ -32,11 +33,19 @@ class Example(msgspec.Struct, frozen=True):
     zone: str
     expected: Scalar | None
     of: str | None = None
+    segments: frozenset[str] = frozenset()
+    stages: frozenset[str] = frozenset()
+    tiers: frozenset[str] = frozenset()
+    scores: Mapping[str, int] = {}
+    level: str | None = None
 
 
-def read_example(said: Said, value_type: ValueType) -> Example:
-    """An example of a tag with values of a type; raises `InvalidArgument` with its path."""
-    fields = said.fields("name", "now", "events", "tags", "zone", "expect", "of", needs=("name", "expect"))
+def read_example(said: Said, value_type: ValueType, *, scored: bool = False) -> Example:
+    """An example of a definition with values of a type, and with a score if it has one.
+
+    Raises `InvalidArgument` with its path.
+    """
+    fields = said.fields(*_FIELDS, *(("level",) if scored else ()), needs=("name", "expect"))
     now = _moment(fields["now"]) if "now" in fields else _NOW
     events = fields["events"].items() if "events" in fields else ()
     tags = fields["tags"].entries() if "tags" in fields else {}
@@ -48,13 +57,28 @@ def read_example(said: Said, value_type: ValueType) -> Example:
         zone=fields["zone"].text() if "zone" in fields else "",
         expected=_expected(fields["expect"], value_type),
         of=fields["of"].text() if "of" in fields else None,
+        segments=frozenset(fields["segments"].texts()) if "segments" in fields else frozenset(),
+        stages=frozenset({fields["stage"].text()}) if "stage" in fields else frozenset(),
+        tiers=frozenset({fields["tier"].text()}) if "tier" in fields else frozenset(),
+        scores={key: one.number() for key, one in fields["scores"].entries().items()} if "scores" in fields else {},
+        level=_level(fields["level"]) if "level" in fields else None,
     )
+
+
+_FIELDS: Final = (
+    *("name", "now", "events", "tags", "segments", "stage", "tier", "scores", "zone"),
+    *("expect", "of"),
+)
 
 
 def _expected(said: Said, value_type: ValueType) -> Scalar | None:
     if said.value is None or said.value is False:
         return None
     return read_value(said, value_type)
+
+
+def _level(said: Said) -> str:
+    return "" if said.value is None else said.text()
 
 
 def _event(said: Said, now: Micros, index: int) -> Event:

@@ -6,6 +6,8 @@ from libs.conditions.comparisons import Scalar
 from libs.runtime.clock import Micros
 from services.tagging.domain.by_hand import Known
 from services.tagging.domain.holding import Held
+from services.tagging.domain.score import Scored
+from services.tagging.domain.stages import Entered
 
 
 class Leaf(NamedTuple):
@@ -31,12 +33,50 @@ class Reason(NamedTuple):
     decides: bool
 
 
+class Contributed(NamedTuple):
+    """What one kind of evidence brings to a score, and the events that it is."""
+
+    about: str
+    asks: str
+    pieces: int
+    points: float
+    events: tuple[bytes, ...]
+
+
+class Measured(NamedTuple):
+    """The score of a tag, and what brings it about."""
+
+    scored: Scored
+    version: int
+    contributions: tuple[Contributed, ...] = ()
+
+
 class Explanation(NamedTuple):
-    """Everything that speaks for or against a tag; `found` is what the history says now."""
+    """Everything that speaks for or against a tag; `found` is what the history says now, `score` how sure it is."""
 
     person: bytes
     held: Held | None
     found: Scalar | None
     reasons: tuple[Reason, ...]
     by_hand: Known | None
+    summary: str
+    score: Measured | None = None
+
+
+class MoveReason(NamedTuple):
+    """A stage that somebody came to, and the parts of the move's condition as they stood then; at first none."""
+
+    entered: Entered
+    at: Micros
+    leaves: tuple[Leaf, ...]
+
+
+class StageExplanation(NamedTuple):
+    """How somebody came to their stage by what their history says, and what time alone would do next."""
+
+    person: bytes
+    held: Held | None
+    found: str
+    moves: tuple[MoveReason, ...]
+    ahead: tuple[MoveReason, ...]
     summary: str

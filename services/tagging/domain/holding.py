@@ -11,7 +11,10 @@ from services.tagging.domain.verdict import Against, Origin, Verdict
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A tag that somebody has. `event_id` is that of the event that told of it; `of` is what the value is about."""
+    """What somebody has by one definition.
+
+    `event_id` is that of the event that told of it; `of` is what the value is about.
+    """
 
     value: Scalar
     of: str
@@ -24,7 +27,8 @@ class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Holding(msgspec.Struct, gc=False):
-    """What somebody holds, by tag. `changes` are the moments before which time alone changes no answer, by tag.
+    """What somebody holds, by name of its definition. `changes` are the moments before which time alone changes no
+    answer, by name, too.
 
     `revision` counts what was told of them, and never begins again: without it, two tellings could look the same.
     """
@@ -43,9 +47,12 @@ class Holding(msgspec.Struct, gc=False):
 
 
 class Change(NamedTuple):
-    """Something to tell: what a person has of a tag now, None for nothing more, and what they had."""
+    """Something to tell: what a person has by a definition now, None for nothing more, and what they had.
 
-    tag: str
+    `points` are those of a score, in ten-thousandths.
+    """
+
+    name: str
     now: Held | None
     former: Held | None
     against: Against
@@ -55,14 +62,15 @@ class Change(NamedTuple):
     cause: bytes
     became: bytes = b""
     historical: bool = False
+    points: int | None = None
 
 
 _MARK: Final = b"portrait tag"
 
 
-def event_id(tenant: str, person: bytes, revision: int, tag: str) -> bytes:
-    """The id of what is told of a tag in a revision of a person."""
-    about = b"%b\0%b\0%d\0%b" % (tenant.encode(), person, revision, tag.encode())
+def event_id(tenant: str, person: bytes, revision: int, name: str) -> bytes:
+    """The id of what is told of a definition in a revision of a person."""
+    about = b"%b\0%b\0%d\0%b" % (tenant.encode(), person, revision, name.encode())
     return blake2b(about, digest_size=16, person=_MARK).digest()
 
 

@@ -6,6 +6,7 @@ A layer that is live holds its features alone, or, where events came since, all 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from libs.conditions.features import Features, decode, encode
@@ -22,16 +23,20 @@ class Row(NamedTuple):
     state: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layers:
     """The live layers of a tenant, each with the features that it was folded for, in the order of their numbers."""
 
     live: Mapping[int, frozenset[int]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def newest(self) -> int:
         """The layer that is written: a row in it holds all that is kept."""
         return max(self.live, default=BASE)
+
+    def since(self, feature: int) -> int:
+        """The first layer whose rows count for a feature: the last that was folded for it."""
+        return max((number for number, kept in self.live.items() if feature in kept), default=BASE)
 
     def parts(self, rows: Iterable[Row]) -> list[Features]:
         """What each row holds that counts; to be combined, not to be changed."""

@@ -10,10 +10,10 @@ from libs.runtime.clock import Micros
 State = Literal["filling", "live", "former", "retiring", "retired"]
 
 
-class PublishedTag(msgspec.Struct, frozen=True):
+class Published(msgspec.Struct, frozen=True):
     """One version as it was published; `retired_by` is the id of the event that retired it."""
 
-    tag: str
+    name: str
     version: int
     state: State
     document: str
@@ -25,4 +25,4 @@ class PublishedTag(msgspec.Struct, frozen=True):
     @property
     def etag(self) -> str:
         """Changes with every version."""
-        return blake2b(f"{self.tag}\0{self.version}\0{self.document}".encode(), digest_size=8).hexdigest()
+        return blake2b(f"{self.name}\0{self.version}\0{self.document}".encode(), digest_size=8).hexdigest()

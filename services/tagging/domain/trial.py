@@ -1,16 +1,22 @@
 """The examples of a definition, run when it is published."""
 
+from collections.abc import Iterable
+
 from libs.conditions.comparisons import Scalar
 from libs.conditions.features import Features
+from libs.conditions.numbers import SCALE
 from libs.conditions.plan import Plan
-from libs.conditions.standing import Standing
+from libs.conditions.standing import NOBODY, Standing
 from libs.runtime.errors import InvalidArgument
-from services.tagging.domain.definition import TagDefinition
+from services.tagging.domain.asked import Asked
 from services.tagging.domain.examples import Example
-from services.tagging.domain.verdict import Verdict, verdict
+from services.tagging.domain.ladder import Laddered
+from services.tagging.domain.score import ByEvidence
+from services.tagging.domain.score_definition import ScoreDefinition
+from services.tagging.domain.verdict import Verdict
 
 
-def run_examples(definition: TagDefinition, zone: str) -> None:
+def run_examples(definition: Laddered, zone: str) -> None:
     """Let every example have the outcome that it expects; `zone` is the tenant's.
 
     Raises `InvalidArgument` with the path of the first that has another.
@@ -26,18 +32,42 @@ def run_examples(definition: TagDefinition, zone: str) -> None:
             )
 
 
-def _outcome(definition: TagDefinition, plan: Plan, example: Example) -> Verdict:
+def run_levels(score: ScoreDefinition, examples: Iterable[Example], zone: str) -> None:
+    """Let the score of a tag be at the level that each of its examples expects, if it expects one.
+
+    Raises `InvalidArgument` with the path of the first that has another.
+    """
+    plan = Plan(score.conditions(), zone)
+    for index, example in enumerate(examples):
+        if example.level is None:
+            continue
+        if not isinstance(score.score, ByEvidence):
+            _fail(index, "level", example, "expects a level, which among everybody is no one's alone")
+        features = Features()
+        for event in example.events:
+            plan.fold(features, event)
+        answer = plan.asking(features, NOBODY, example.now)
+        found = score.verdict(Asked(answer, features, NOBODY, {}, example.now, plan.zones.tenant))
+        if (found.value or "") != example.level:
+            told = f"expects {_told(example.level or None)}, and is at {_told(found.value)}"
+            _fail(index, "level", example, f"{told}, with a score of {(found.points or 0) / SCALE}")
+
+
+def _outcome(definition: Laddered, plan: Plan, example: Example) -> Verdict:
     features = Features()
     for event in example.events:
         plan.fold(features, event)
-    standing = Standing(traits=plan.traits(features, {}), tags=example.tags, zone=example.zone)
-    return verdict(
-        definition,
-        lambda name: plan.answer(name, features, standing, example.now),
-        None,
-        example.now,
-        plan.zones.tenant,
+    standing = Standing(
+        traits=plan.traits(features, {}),
+        tags=example.tags,
+        stages=example.stages,
+        tiers=example.tiers,
+        scores=example.scores,
+        segments=example.segments,
+        zone=example.zone,
     )
+    answer = plan.asking(features, standing, example.now)
+    return definition.verdict(Asked(answer, features, standing, {}, example.now, plan.zones.tenant))
 
 
 def _alike(found: Scalar | None, expected: Scalar | None) -> bool:

@@ -15,22 +15,30 @@ from libs.runtime.clock import Clock
 from libs.runtime.errors import EtagMismatch, NotFound
 from libs.runtime.tenants import Tenants
 from libs.telemetry.traces import traceparent_bytes
-from services.tagging.codec.definitions import TAG_PUBLISHED, TAG_RETIRED, published_payload, retired_payload
-from services.tagging.domain.definition import TagDefinition, read_definition
-from services.tagging.domain.published import PublishedTag
-from services.tagging.domain.registry import KnownNames, check_retirable, checked, differences, tag_types
-from services.tagging.domain.trial import run_examples
+from services.tagging.codec.publications import PUBLISHED, RETIRED, published_payload, retired_payload
+from services.tagging.domain.definition import Definition
+from services.tagging.domain.kinds import read_definitions
+from services.tagging.domain.ladder import Laddered
+from services.tagging.domain.lifecycle import LifecycleDefinition
+from services.tagging.domain.names import Kind, document_name, key_of, kind_of
+from services.tagging.domain.published import Published
+from services.tagging.domain.registry import check_retirable, checked, differences, known_names
+from services.tagging.domain.score_definition import ScoreDefinition
+from services.tagging.domain.stage_trial import run_stage_examples
+from services.tagging.domain.trial import run_examples, run_levels
 from services.tagging.handlers.event_ids import digest_of, event_id
 from services.tagging.store.definitions import DefinitionRows
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A version as it stands, or would; `changes` are none where the one before says the same."""
+    """A version as it stands, or would, and what its document defines, first what it is named for.
 
-    tag: PublishedTag
-    definition: TagDefinition
-    among: Mapping[str, TagDefinition]
+    `changes` are none where the one before says the same.
+    """
+
+    published: Published
+    definitions: Sequence[Definition]
     findings: Sequence[Finding] = ()
     changes: Sequence[str] = ()
 
@@ -47,6 +55,7 @@ class Publishing:
     async def publish(
         self,
         tenant: str,
+        kind: Kind,
         document: str,
         by: str,
         *,
@@ -56,7 +65,9 @@ class Publishing:
         request_id: str = "",
         validate_only: bool = False,
     ) -> Publication:
-        """Let a document be the next version of its tag. `events` and `traits` are those that the tenant has names for.
+        """Let a document of a kind be the next version of what it defines.
+
+        `events` and `traits` are those that the tenant has names for.
 
         Raises `InvalidArgument` with the path in the document, also where one of its tests fails, and for a
         `request_id` of another request; `EtagMismatch`, `Unavailable`.
@@ -65,7 +76,7 @@ class Publishing:
         async def work(connection: Connection) -> Publication:
             rows = DefinitionRows(connection, tenant)
             await rows.hold()
-            return await self._publish(rows, document, by, events, traits, etag, request_id)
+            return await self._publish(rows, kind, document, by, events, traits, etag, request_id)
 
         if validate_only:
             return await self.transactions.tried(work)
@@ -74,18 +85,18 @@ class Publishing:
         return publication
 
     async def retire(
-        self, tenant: str, key: str, by: str, reason: str, *, etag: str, request_id: str, validate_only: bool
-    ) -> PublishedTag:
-        """Let nobody have a tag any more.
+        self, tenant: str, name: str, by: str, reason: str, *, etag: str, request_id: str, validate_only: bool
+    ) -> Published:
+        """Let nobody have anything by a definition any more.
 
         Raises `NotFound` for one that is not in force, `FailedPrecondition` for one that others read, `EtagMismatch`,
         `Unavailable`.
         """
 
-        async def work(connection: Connection) -> PublishedTag:
+        async def work(connection: Connection) -> Published:
             rows = DefinitionRows(connection, tenant)
             await rows.hold()
-            return await self._retire(rows, key, by, reason, etag, request_id)
+            return await self._retire(rows, name, by, reason, etag, request_id)
 
         if validate_only:
             return await self.transactions.tried(work)
@@ -96,6 +107,7 @@ class Publishing:
     async def _publish(
         self,
         rows: DefinitionRows,
+        kind: Kind,
         document: str,
         by: str,
         events: Mapping[str, Properties],
@@ -103,66 +115,87 @@ class Publishing:
         etag: str,
         request_id: str,
     ) -> Publication:
-        tenant, now = rows.tenant, self.clock.now()
-        draft = read_definition(document, 1)
-        id_, digest = event_id(tenant, TAG_PUBLISHED, request_id), digest_of(document)
+        tenant, now, type_ = rows.tenant, self.clock.now(), PUBLISHED[kind]
+        name = read_definitions(document, 1, kind)[0].name
+        id_, digest = event_id(tenant, type_, request_id), digest_of(document)
         await recorded(rows.connection, tenant, id_, digest)
-        versions = await rows.versions(draft.key)
+        versions = await rows.versions(name)
         newest = versions[-1] if versions else None
-        among = await in_force(rows)
         repeated = next((one for one in versions if one.event_id == id_), None)
         if repeated is not None:
-            return Publication(repeated, read_definition(repeated.document, repeated.version), among)
+            return Publication(repeated, read_definitions(repeated.document, repeated.version))
         _check_etag(etag, newest)
-        definition = read_definition(document, newest.version + 1 if newest else 1)
-        others = {key: one for key, one in among.items() if key != definition.key}
-        names = KnownNames(events, traits, tag_types({**others, definition.key: definition}))
-        findings = checked(definition, others, names)
-        run_examples(definition, self.tenants.get(tenant).zone)
+        definitions = read_definitions(document, newest.version + 1 if newest else 1, kind)
+        findings = self._checked(tenant, definitions, await in_force(rows), events, traits)
         standing = newest if newest is not None and newest.state in {"live", "filling"} else None
-        former = read_definition(standing.document, standing.version) if standing else None
-        changes = list(differences(former, definition))
-        if standing is not None and former is not None and not changes:
-            return Publication(standing, former, among, findings)
-        tag = PublishedTag(definition.key, definition.version, "filling", document, now, by, id_)
-        await rows.publish(tag)
-        await self._append(rows, TAG_PUBLISHED, tag.tag, published_payload(tag), id_, digest)
-        return Publication(tag, definition, among, findings, changes)
+        former = read_definitions(standing.document, standing.version) if standing else ()
+        changes = list(differences(former, definitions))
+        if standing is not None and not changes:
+            return Publication(standing, former, findings)
+        published = Published(name, definitions[0].version, "filling", document, now, by, id_)
+        await rows.publish(published)
+        await self._append(rows, type_, name, published_payload(published), id_, digest)
+        return Publication(published, definitions, findings, changes)
+
+    def _checked(
+        self,
+        tenant: str,
+        definitions: Sequence[Definition],
+        among: Mapping[str, Definition],
+        events: Mapping[str, Properties],
+        traits: Properties,
+    ) -> list[Finding]:
+        name = definitions[0].name
+        others = {other: one for other, one in among.items() if document_name(other) != name}
+        others |= {one.name: one for one in definitions}
+        names = known_names(others, events, traits)
+        findings: list[Finding] = []
+        for one in definitions:
+            findings += checked(one, others, names)
+            if isinstance(one, Laddered):
+                run_examples(one, self.tenants.get(tenant).zone)
+            elif isinstance(one, LifecycleDefinition):
+                findings += one.doubtful()
+                run_stage_examples(one, self.tenants.get(tenant).zone)
+            elif isinstance(one, ScoreDefinition) and isinstance(definitions[0], Laddered):
+                run_levels(one, definitions[0].examples, self.tenants.get(tenant).zone)
+        return findings
 
     async def _retire(
-        self, rows: DefinitionRows, key: str, by: str, reason: str, etag: str, request_id: str
-    ) -> PublishedTag:
-        id_, digest = event_id(rows.tenant, TAG_RETIRED, request_id), digest_of(key)
+        self, rows: DefinitionRows, name: str, by: str, reason: str, etag: str, request_id: str
+    ) -> Published:
+        type_ = RETIRED[kind_of(name)]
+        id_, digest = event_id(rows.tenant, type_, request_id), digest_of(key_of(name))
         repeated = await recorded(rows.connection, rows.tenant, id_, digest)
-        versions = await rows.versions(key)
+        versions = await rows.versions(name)
         newest = versions[-1] if versions else None
         if newest is not None and repeated:
             return newest
         if newest is None or newest.state not in {"live", "filling"}:
-            raise NotFound("tag", key)
+            raise NotFound(kind_of(name), key_of(name))
         _check_etag(etag, newest)
-        check_retirable(key, await in_force(rows))
-        await rows.retire(key, id_)
-        await self._append(rows, TAG_RETIRED, key, retired_payload(newest, by, reason), id_, digest)
-        return (await rows.versions(key))[-1]
+        check_retirable(name, await in_force(rows))
+        await rows.retire(name, id_)
+        await self._append(rows, type_, name, retired_payload(newest, by, reason), id_, digest)
+        return (await rows.versions(name))[-1]
 
     async def _append(
-        self, rows: DefinitionRows, type_: str, tag: str, payload: bytes, id_: bytes, digest: int
+        self, rows: DefinitionRows, type_: str, name: str, payload: bytes, id_: bytes, digest: int
     ) -> None:
-        key = Keyring(self.tenants.get(rows.tenant).secret).key("definition", "tag", tag)
+        key = Keyring(self.tenants.get(rows.tenant).secret).key("definition", kind_of(name), key_of(name))
         envelope = Envelope(rows.tenant, type_, traceparent=traceparent_bytes())
         event = envelope.seal().event(id_, key, self.clock.now(), payload, digest=digest)
         await self.transactions.log.append_in(rows.connection, [event])
 
 
-async def in_force(rows: DefinitionRows) -> dict[str, TagDefinition]:
-    """The definitions by key that people are answered by, or will be after the next flip."""
-    tags = await rows.in_states("live", "filling")
-    newest = {one.tag: one for one in sorted(tags, key=lambda one: one.version)}
-    return {key: read_definition(one.document, one.version) for key, one in newest.items()}
+async def in_force(rows: DefinitionRows) -> dict[str, Definition]:
+    """The definitions by name that people are answered by, or will be after the next flip."""
+    published = await rows.in_states("live", "filling")
+    newest = {one.name: one for one in sorted(published, key=lambda one: one.version)}
+    return {each.name: each for one in newest.values() for each in read_definitions(one.document, one.version)}
 
 
-def _check_etag(etag: str, newest: PublishedTag | None) -> None:
+def _check_etag(etag: str, newest: Published | None) -> None:
     actual = newest.etag if newest else ""
     if etag and etag != actual:
         raise EtagMismatch(etag, actual)

@@ -14,11 +14,14 @@ from libs.people.person import Name
 from libs.people.postgres_identity_map import PostgresIdentityMap
 from libs.people.spans import own_id
 from libs.runtime.clock import Micros
-from libs.runtime.errors import InvalidArgument, NotFound
+from libs.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from libs.telemetry.traces import traceparent_bytes
 from services.tagging.codec.by_hand import TAG_CLEARED, TAG_SET, said_payload, said_type
 from services.tagging.domain.by_hand import Told
-from services.tagging.domain.definition import TagDefinition
+from services.tagging.domain.ladder import Laddered
+from services.tagging.domain.names import key_of, kind_of
+from services.tagging.domain.segment import SegmentDefinition
+from services.tagging.domain.tag import TagDefinition
 from services.tagging.domain.values import read_value
 from services.tagging.handlers.event_ids import digest_of, event_id
 from services.tagging.handlers.publishing import in_force
@@ -96,16 +99,18 @@ class Saying:
         places = [own_id(member.identifier, member.span) for member in person.members]
 
         async def work(connection: Connection) -> Set | None:
-            now, digest = self.now(tenant), digest_of(tag, name.key)
+            now, digest, rows = self.now(tenant), digest_of(tag, name.key), ByHandRows(connection, tenant)
             ids = {
                 place: event_id(tenant, TAG_CLEARED, request_id and f"{request_id}\0{place.hex()}") for place in places
             }
+            if any(one.tag == tag for one in await rows.of(places)):
+                await mark_people(connection, tenant, places, {tag}, ids[places[0]])  # now nobody else can clear it
             for id_ in ids.values() if request_id else ():
                 repeated = await recorded(connection, tenant, id_, digest)
                 if repeated is not None:
                     return Set(repeated, id_, person.id)
-            said = [one for one in await ByHandRows(connection, tenant).of(places) if one.tag == tag]
-            told = [Told(one.identifier, tag, None, "", now, None, by, "", ids[one.identifier]) for one in said]
+            said = [one.identifier for one in await rows.of(places) if one.tag == tag]
+            told = [Told(one, tag, None, "", now, None, by, "", ids[one]) for one in said]
             if not told:
                 return None
             appended = await self._tell(connection, tenant, dict.fromkeys(told, digest), reason)
@@ -113,22 +118,23 @@ class Saying:
 
         return await self.transactions.run(work)
 
-    async def import_(self, tenant: str, tag: str, rows: Sequence[Wanted], by: str, import_id: str) -> Imported:
-        """Let many people have values of a tag, as a file says. A row that is sent again changes nothing.
+    async def import_(self, tenant: str, name: str, rows: Sequence[Wanted], by: str, import_id: str) -> Imported:
+        """Let many people have values of a tag, or be in a list or not, as a file says.
 
-        Raises `NotFound` for a tag that is not in force, `Unavailable`.
+        A row that is sent again changes nothing. Raises `NotFound` for what is not in force, `FailedPrecondition` for a
+        segment that is no list, `Unavailable`.
         """
         people = await self.map.people(tenant, [row.name for row in rows])
 
         async def work(connection: Connection) -> Imported:
-            definition, now = await self._definition(connection, tenant, tag), self.now(tenant)
-            ids = [event_id(tenant, TAG_SET, f"{import_id}\0{tag}\0{row.row}") for row in rows]
+            definition, now = await self._definition(connection, tenant, name), self.now(tenant)
+            ids = [event_id(tenant, TAG_SET, f"{import_id}\0{name}\0{row.row}") for row in rows]
             known = await all_recorded(connection, tenant, ids)
             told: dict[Told, int] = {}
             refused: dict[int, str] = {}
             duplicates = 0
             for row, person, id_ in zip(rows, people, ids, strict=True):
-                digest = _digest(tag, row)
+                digest = _digest(name, row)
                 before = known.get(id_)
                 if before is not None:
                     duplicates += before == digest
@@ -155,11 +161,14 @@ class Saying:
         await ByHandRows(connection, tenant).tell(list(newest.values()))
         return await self.transactions.log.append_in(connection, [_event(tenant, *one, reason) for one in told.items()])
 
-    async def _definition(self, connection: Connection, tenant: str, tag: str) -> TagDefinition:
-        try:
-            return (await in_force(DefinitionRows(connection, tenant)))[tag]
-        except KeyError:
-            raise NotFound("tag", tag) from None
+    async def _definition(self, connection: Connection, tenant: str, name: str) -> TagDefinition | SegmentDefinition:
+        definition = (await in_force(DefinitionRows(connection, tenant))).get(name)
+        if not isinstance(definition, TagDefinition | SegmentDefinition):
+            raise NotFound(kind_of(name), key_of(name))
+        if isinstance(definition, SegmentDefinition) and not definition.is_list:
+            message = f"segment {definition.key!r} has a condition: only a list (list: true) takes members by hand"
+            raise FailedPrecondition("NOT_A_LIST", message)
+        return definition
 
 
 def _digest(tag: str, wanted: Wanted) -> int:
@@ -173,7 +182,7 @@ def _event(tenant: str, told: Told, digest: int, reason: str) -> NewEvent:
 
 
 def _told(
-    definition: TagDefinition, wanted: Wanted, person: bytes, now: Micros, by: str, import_id: str, id_: bytes
+    definition: Laddered, wanted: Wanted, person: bytes, now: Micros, by: str, import_id: str, id_: bytes
 ) -> Told:
     value = read_value(Said(wanted.value, wanted.at), definition.value_type, definition.options)
     expires_at = wanted.expires_at
@@ -181,4 +190,4 @@ def _told(
         expires_at = now + definition.time_to_live
     if expires_at is not None and expires_at <= now:
         raise InvalidArgument("expires_at", "is past already")
-    return Told(person, definition.key, value, wanted.of, now, expires_at, by, import_id, id_)
+    return Told(person, definition.name, value, wanted.of, now, expires_at, by, import_id, id_)

@@ -1,9 +1,12 @@
 """Every table of the tagging service's database.
 
 who is who    identity_map, anchor_cuts, identifier_rules    as the identity log says
-definitions   catalogues, tag_definitions                    by what people are answered
+definitions   catalogues, definitions                        by what people are answered
 kept          features, layers, refolds                      of the events of each place, in layers
 held          due, marks, holdings, set_by_hand              who is to be answered, and what was answered
+membership    membership_{positions, numbers, bitmaps}       who holds what, for all at once
+columns       columns_wanted, columns_touched                who changes, told to whoever keeps columns in memory
+asked for     operations                                     what takes longer than a call
 """
 
 from typing import Any, Final
@@ -22,12 +25,16 @@ from sqlalchemy import (
     Uuid,
     false,
     text,
+    true,
 )
 
 from libs.eventlog.consumer_tables import checkpoint_table, lease_tables
 from libs.eventlog.tables import dead_letter_table, log_tables
 from libs.people.identity_tables import identity_tables
+from services.tagging.store.column_tables import column_tables
 from services.tagging.store.definition_tables import definition_tables
+from services.tagging.store.membership_tables import membership_tables
+from services.tagging.store.operation_tables import operation_table
 
 metadata: Final = MetaData()
 
@@ -41,6 +48,9 @@ checkpoint_table(metadata)
 lease_tables(metadata)
 identity_tables(metadata)
 definition_tables(metadata)
+membership_tables(metadata)
+column_tables(metadata)
+operation_table(metadata)
 
 
 def _key(name: str) -> Column[Any]:
@@ -106,6 +116,7 @@ Table(
     Column("tenant", Text, nullable=False),
     Column("tags", ARRAY(Text), nullable=False),
     Column("reached", Uuid, nullable=False),
+    Column("backfill", Boolean, nullable=False, server_default=true()),
     Index("marks_of_tenant", "tenant", "number"),
 )
 # `revision` counts what was told of a person and is never reset: a row stays where nothing is held any more.

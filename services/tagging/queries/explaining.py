@@ -1,12 +1,14 @@
-"""Why somebody has a tag or does not: each condition of it, answered from their history and told part by part."""
+"""Why somebody has what a ladder finds, or not: each condition of it, answered from their history, part by part."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from libs.conditions.comparisons import Scalar
+from libs.conditions.event import Event
 from libs.conditions.explain import Explained, explain
 from libs.conditions.features import Features
+from libs.conditions.history import History
 from libs.conditions.numbers import fixed
 from libs.conditions.standing import Answer
 from libs.conditions.tree import Amount, Condition, Did, Moment
@@ -16,10 +18,18 @@ from libs.runtime.clock import Micros
 from libs.runtime.errors import NotFound
 from libs.runtime.strict_yaml import write_yaml
 from libs.runtime.tenants import Tenants
-from services.tagging.catalogue import Catalogues, compile_definitions
-from services.tagging.domain.definition import TagDefinition, cleaning_name, completion_name, rung_name
-from services.tagging.domain.explanation import Explanation, Leaf, Reason
-from services.tagging.domain.verdict import Verdict, told_moment, verdict
+from services.tagging.catalogue import Catalogues
+from services.tagging.compiled import compile_apart
+from services.tagging.domain.around import Around
+from services.tagging.domain.asked import Asked
+from services.tagging.domain.decay import FORGOTTEN
+from services.tagging.domain.explanation import Contributed, Explanation, Leaf, Measured, Reason
+from services.tagging.domain.ladder import Laddered
+from services.tagging.domain.names import Kind, key_of, kind_of
+from services.tagging.domain.score import UNKNOWN, ByRank, score_name
+from services.tagging.domain.score_definition import ScoreDefinition
+from services.tagging.domain.tag import TagDefinition
+from services.tagging.domain.verdict import Verdict, told_moment
 from services.tagging.queries.histories import Histories
 from services.tagging.queries.people import People
 
@@ -28,7 +38,7 @@ _ONE_LINE: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Explaining:
-    """Explains tags that people are answered by."""
+    """Explains what people are answered by that is found by a ladder."""
 
     people: People
     histories: Histories
@@ -36,55 +46,88 @@ class Explaining:
     tenants: Tenants
     now: Callable[[str], Micros]
 
-    async def explain(self, tenant: str, tag: str, name: Name) -> Explanation:
-        """Why a person has a tag or does not; raises `NotFound` for one that is not live, `Unavailable`."""
-        definition = self.catalogues.live(tenant).definitions.get(tag)
-        if definition is None:
-            raise NotFound("live tag", tag)
-        person = await self.people.person(tenant, name)
+    async def explain(self, tenant: str, name: str, of: Name) -> Explanation:
+        """Why a person has something by a definition or not; raises `NotFound` for one not live, `Unavailable`."""
+        live = self.catalogues.live(tenant)
+        definition = live.definitions.get(name)
+        if not isinstance(definition, Laddered):
+            raise NotFound(f"live {kind_of(name)}", key_of(name))
+        person = await self.people.person(tenant, of)
         events = await self.histories.of(tenant, person)
         held = (await self.people.held(tenant, [person.id]))[person.id]
-        said = (await self.people.said(tenant, person)).get(tag)
+        known = await self.people.said(tenant, person)
         declared, now = self.tenants.get(tenant), self.now(tenant)
-        alone = compile_definitions({tag: definition}, declared.zone, 0, {})
+        score = live.scores.get(score_name(name))
+        alone = compile_apart([definition] if score is None else [definition, score], live, declared.zone)
         features = Features()
         for event in events:
             alone.plan.fold(features, event)
-        tags = {key: one.value for key, one in held.items()}
-        standing = alone.standing(features, tags, declared.source_ranks)
-        asked: list[str] = []
+        around = Around({other: one.value for other, one in held.items()})
+        by_hand = {other: one.said for other, one in known.items()}
+        asked = alone.asked(features, around, by_hand, declared.source_ranks, now)
+        order: list[str] = []
 
         def answer(condition: str) -> Answer:
-            asked.append(condition)
-            return alone.plan.answer(condition, features, standing, now)
+            order.append(condition)
+            return asked.answer(condition)
 
-        found = verdict(definition, answer, said.said if said else None, now, alone.plan.zones.tenant)
-        decided = asked[-1] if asked and found.origin in {"rule", "inferred"} else ""
+        found = definition.verdict(asked._replace(answer=answer))
+        decided = order[-1] if order and found.origin in {"rule", "inferred"} else ""
         reasons = []
         for about, key, condition, gives in _conditions(definition):
-            told = explain(condition, events, standing, now, declared.zone)
+            told = explain(condition, events, asked.standing, now, declared.zone)
             decides = key == decided and told.holds
             value = found.value if decides and gives is None else gives
-            reasons.append(Reason(about, told.holds, told.changes_at, tuple(_leaves(told)), value, decides))
-        summary = _summary(definition, found, reasons, said.by if said else "")
-        return Explanation(person.id, held.get(tag), found.value, tuple(reasons), said, summary)
+            reasons.append(Reason(about, told.holds, told.changes_at, tuple(leaves_of(told)), value, decides))
+        said = known.get(name)
+        summary = _summary(name, found, reasons, said.by if said else "")
+        measured = None if score is None else measure(alone.scores[score.name], asked, events)
+        return Explanation(person.id, held.get(name), found.value, tuple(reasons), said, summary, measured)
 
 
-def _conditions(definition: TagDefinition) -> Iterator[tuple[str, str, Condition, Scalar | None]]:
+def measure(score: ScoreDefinition, asked: Asked, events: Sequence[Event]) -> Measured:
+    """A person's score, and what each kind of evidence in their history brings to it."""
+    history = History(events, asked.now, asked.calendar)
+
+    def counts(event: Event) -> bool:
+        age = asked.day - asked.calendar.day(event.occurred_at)
+        return isinstance(score.score, ByRank) or 0 <= age < FORGOTTEN
+
+    contributions = tuple(
+        Contributed(
+            one.about,
+            _one_line(did),
+            one.pieces,
+            one.points,
+            tuple(
+                event.id
+                for event in sorted(history.did(did).events, key=lambda event: event.occurred_at)
+                if counts(event)
+            ),
+        )
+        for did, one in zip(score.dids(), score.contributions(asked), strict=False)  # a rank may measure nothing
+    )
+    return Measured(score.scored(asked) or UNKNOWN, score.version, contributions)
+
+
+def _conditions(definition: Laddered) -> Iterator[tuple[str, str, Condition, Scalar | None]]:
     """Every condition in the order in which they are asked: what it is about, its name, and the value that it gives."""
     if definition.cleaning is not None:
-        yield "cleaning", cleaning_name(definition.key), definition.cleaning, None
+        yield "cleaning", definition.cleaning_name(), definition.cleaning, None
     for index, rung in enumerate(definition.rungs):
         about = f"ladder[{index}]: {rung.value}" if definition.value_type == "enum" and rung.value else "when"
-        yield about, rung_name(definition.key, index), rung.condition, rung.value
+        if isinstance(definition, TagDefinition) and definition.source == "trait":
+            about = "trait"
+        yield about, definition.rung_names[index], rung.condition, rung.value
     for index, one in enumerate(definition.completions):
-        yield f"completion[{index}]", completion_name(definition.key, index), one.condition, one.value
+        yield f"completion[{index}]", definition.completion_name(index), one.condition, one.value
 
 
-def _leaves(told: Explained) -> Iterator[Leaf]:
+def leaves_of(told: Explained) -> Iterator[Leaf]:
+    """The parts of a condition that have none themselves."""
     if told.parts:
         for part in told.parts:
-            yield from _leaves(part)
+            yield from leaves_of(part)
         return
     yield Leaf(
         path=told.path,
@@ -129,9 +172,16 @@ def _at_least_met(told: Explained) -> bool:
     return bound is not None and bound.low is not None and fixed(told.value) == bound.low
 
 
-def _summary(definition: TagDefinition, found: Verdict, reasons: list[Reason], by: str) -> str:
-    key = definition.key
-    what = f"has {key}" if found.value in {None, True} else f"has {key} = {found.value}"
+_VERBS: Final[Mapping[Kind, tuple[str, str]]] = {
+    "tag": ("has", "does not have"),
+    "segment": ("is in", "is not in"),
+    "tiers": ("has the", "has no"),
+}
+
+
+def _summary(name: str, found: Verdict, reasons: list[Reason], by: str) -> str:
+    key, (having, lacking) = key_of(name), _VERBS[kind_of(name)]
+    what = f"{having} {key}" if found.value in {None, True} else f"{having} {key} = {found.value}"
     if found.value is not None:
         deciding = next((one.about for one in reasons if one.decides), "")
         match found.origin:
@@ -142,7 +192,7 @@ def _summary(definition: TagDefinition, found: Verdict, reasons: list[Reason], b
             case _:
                 return f"{what}, set by {by or 'somebody'}" if found.origin == "by_hand" else f"{what}, imported"
     if found.against == "cleaned":
-        return f"does not have {key}, because its cleaning holds"
+        return f"{lacking} {key}, because its cleaning holds"
     if found.against == "cleared":
-        return f"does not have {key}, as {by or 'somebody'} said"
-    return f"does not have {key}: no condition of it holds"
+        return f"{lacking} {key}, as {by or 'somebody'} said"
+    return f"{lacking} {key}: no condition of it holds"

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
-from portrait.tagging.v1 import events_pb2 as events
 
-from libs.eventlog.event import Recorded
 from libs.eventlog.log import KeyReader
 from libs.people.person import Name, Person
 from libs.people.postgres_identity_map import PostgresIdentityMap
 from libs.people.spans import own_id
 from libs.runtime.clock import Micros
-from services.tagging.codec.changes import ASSIGNED, REMOVED
-from services.tagging.codec.values import origin_of, value_of
+from services.tagging.codec.told import told_by
 from services.tagging.domain.by_hand import Known, standing
 from services.tagging.domain.holding import Held
 from services.tagging.store.by_hand import ByHandRows
@@ -54,13 +51,17 @@ class People:
     async def held_then(
         self, tenant: str, person: bytes, *, as_of: Micros | None, known_at: Micros | None
     ) -> dict[str, Held]:
-        """What a person had been told to have: by a time, as was recorded by another."""
+        """What a person had been told to have, by name: by a time, as was recorded by another."""
         held: dict[str, Held] = {}
         for recorded in await self.log.read_key(tenant, person):
             if known_at is not None and recorded.recorded_at > known_at:
                 continue
             if as_of is None or recorded.event.occurred_at_micros <= as_of:
-                _take(held, recorded)
+                told = told_by(recorded.event)
+                if told is not None and told.now is not None:
+                    held[told.name] = told.now
+                elif told is not None:
+                    held.pop(told.name, None)
         return held
 
     async def said(self, tenant: str, person: Person) -> dict[str, Known]:
@@ -79,23 +80,3 @@ class People:
             person = await self.person(tenant, name)
             while await self.pool.fetchval(_WAITS, tenant, person.id, AT_ONCE):  # noqa: ASYNC110  any replica answers
                 await asyncio.sleep(POLL_SECONDS)
-
-
-def _take(held: dict[str, Held], recorded: Recorded) -> None:
-    event = recorded.event
-    if event.type == ASSIGNED:
-        said = events.TagAssigned.FromString(event.payload)
-        value = value_of(said.value)
-        assert value is not None
-        held[said.tag] = Held(
-            value,
-            said.of,
-            event.occurred_at_micros,
-            event.id,
-            said.definition_version,
-            origin_of(said.origin),
-            said.confidence,
-            said.expires_at_micros or None,
-        )
-    elif event.type == REMOVED:
-        held.pop(events.TagRemoved.FromString(event.payload).tag, None)

@@ -10,11 +10,12 @@ from libs.conditions.features import Features
 from libs.people.person import Name, Person
 from libs.runtime.clock import Micros
 from libs.runtime.tenants import Tenants
-from services.tagging.catalogue import Catalogues, Compiled, compile_definitions
-from services.tagging.domain.definition import TagDefinition
+from services.tagging.catalogue import Catalogues
+from services.tagging.compiled import Compiled, compile_apart
+from services.tagging.domain.around import Around
+from services.tagging.domain.definition import Definition
 from services.tagging.domain.holding import Held
 from services.tagging.domain.plan import TagChange, TagPlan
-from services.tagging.domain.verdict import verdict
 from services.tagging.queries.histories import Histories
 from services.tagging.queries.people import People
 
@@ -45,10 +46,14 @@ class Previewing:
     tenants: Tenants
     now: Callable[[str], Micros]
 
-    async def plan(self, tenant: str, definition: TagDefinition, look_at: int = 0) -> TagPlan:
-        """What would change for so many people, all of them if there are no more; raises `Unavailable`."""
-        alone = compile_definitions({definition.key: definition}, self.tenants.get(tenant).zone, 0, {})
+    async def plan(self, tenant: str, definitions: Sequence[Definition], look_at: int = 0) -> TagPlan:
+        """What the first of some definitions would change for so many people, all of them if there are no more.
+
+        Those that stand beside it in its document are answered with it. Raises `Unavailable`.
+        """
+        definition = definitions[0]
         live = self.catalogues.live(tenant)
+        alone = compile_apart(definitions, live, self.tenants.get(tenant).zone)
         plan = TagPlan(reads_history=bool(alone.plan.features - live.plan.features))
         pool = self.people.pool
         plan.population = await pool.fetchval(_POPULATION, tenant)
@@ -57,17 +62,17 @@ class Previewing:
             await self._portion(tenant, definition, alone, sample[begin : begin + PORTION], plan)
         return plan
 
-    async def lost(self, tenant: str, tag: str) -> int:
-        """How many people have a tag at the moment."""
+    async def lost(self, tenant: str, name: str) -> int:
+        """How many people have anything by a definition at the moment."""
         held: int = 0
         rows = [row["person"] for row in await self.people.pool.fetch(_HOLDERS, tenant)]
         for begin in range(0, len(rows), HOLDINGS):
             found = await self.people.held(tenant, rows[begin : begin + HOLDINGS])
-            held += sum(tag in one for one in found.values())
+            held += sum(name in one for one in found.values())
         return held
 
     async def _portion(
-        self, tenant: str, definition: TagDefinition, alone: Compiled, sample: Sequence[bytes], plan: TagPlan
+        self, tenant: str, definition: Definition, alone: Compiled, sample: Sequence[bytes], plan: TagPlan
     ) -> None:
         people = await self.people.map.people(tenant, [Name(person) for person in sample])
         held = await self.people.held(tenant, [person.id for person in people])
@@ -75,24 +80,17 @@ class Previewing:
             *(self._after(tenant, definition, alone, person, held[person.id]) for person in people)
         )
         for person, (value, of) in zip(people, told, strict=True):
-            before = held[person.id].get(definition.key)
+            before = held[person.id].get(definition.name)
             plan.note(TagChange(person.id, before.value if before else None, value, of))
 
     async def _after(
-        self, tenant: str, definition: TagDefinition, alone: Compiled, person: Person, held: Mapping[str, Held]
+        self, tenant: str, definition: Definition, alone: Compiled, person: Person, held: Mapping[str, Held]
     ) -> tuple[Scalar | None, str]:
         features = Features()
         for event in await self.histories.of(tenant, person):
             alone.plan.fold(features, event)
-        tags = {key: one.value for key, one in held.items()}
-        standing = alone.standing(features, tags, self.tenants.get(tenant).source_ranks)
-        said = (await self.people.said(tenant, person)).get(definition.key)
-        now = self.now(tenant)
-        found = verdict(
-            definition,
-            lambda name: alone.plan.answer(name, features, standing, now),
-            said.said if said else None,
-            now,
-            alone.plan.zones.tenant,
-        )
+        around = Around({name: one.value for name, one in held.items()})
+        said = {name: one.said for name, one in (await self.people.said(tenant, person)).items()}
+        asked = alone.asked(features, around, said, self.tenants.get(tenant).source_ranks, self.now(tenant))
+        found = definition.verdict(asked)
         return found.value, found.of

@@ -3,7 +3,7 @@
 `catalogues.version` counts every change of what is live or filling; whoever changes definitions holds its row.
 """
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy import ARRAY, BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text, Uuid
 
 
 def definition_tables(metadata: MetaData) -> None:
@@ -15,10 +15,10 @@ def definition_tables(metadata: MetaData) -> None:
         Column("version", BigInteger, nullable=False),
     )
     Table(
-        "tag_definitions",
+        "definitions",
         metadata,
         Column("tenant", Text, primary_key=True),
-        Column("tag", Text, primary_key=True),
+        Column("name", Text, primary_key=True),
         Column("version", Integer, primary_key=True, autoincrement=False),
         Column("state", Text, nullable=False),
         Column("document", Text, nullable=False),
@@ -26,4 +26,17 @@ def definition_tables(metadata: MetaData) -> None:
         Column("published_by", Text, nullable=False),
         Column("event_id", Uuid, nullable=False),
         Column("retired_by", Uuid),
+    )
+    # Thresholds by which people are ranked, from the beginning of a day on, by what was measured.
+    Table(
+        "cuts",
+        metadata,
+        Column("tenant", Text, primary_key=True),
+        Column("tag", Text, primary_key=True),
+        Column("measure", LargeBinary, primary_key=True),
+        Column("day", Integer, primary_key=True, autoincrement=False),
+        Column("thresholds", ARRAY(BigInteger), nullable=False),
+        Column("population", BigInteger, nullable=False),
+        Column("version", Integer, nullable=False),
+        Column("event_id", Uuid, nullable=False),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from libs.eventlog.database import Connection
-from services.tagging.domain.published import PublishedTag, State
+from services.tagging.domain.published import Published, State
 
 _BEGIN: Final = "INSERT INTO catalogues (tenant, version) VALUES ($1, 0) ON CONFLICT DO NOTHING"
 
@@ -20,46 +20,46 @@ _VERSION: Final = "SELECT version FROM catalogues WHERE tenant = $1"
 _CHANGED: Final = "UPDATE catalogues SET version = version + 1 WHERE tenant = $1 RETURNING version"
 
 _IN_STATES: Final = """
-    SELECT tag, version, state, document, published_at, published_by, event_id, retired_by
-    FROM tag_definitions WHERE tenant = $1 AND state = ANY($2::text[]) ORDER BY tag, version"""
+    SELECT name, version, state, document, published_at, published_by, event_id, retired_by
+    FROM definitions WHERE tenant = $1 AND state = ANY($2::text[]) ORDER BY name, version"""
 
 _NEWEST: Final = """
-    SELECT DISTINCT ON (tag) tag, version, state, document, published_at, published_by, event_id, retired_by
-    FROM tag_definitions WHERE tenant = $1 AND tag > $2
-    ORDER BY tag, version DESC LIMIT $3"""
+    SELECT DISTINCT ON (name) name, version, state, document, published_at, published_by, event_id, retired_by
+    FROM definitions WHERE tenant = $1 AND name > $2
+    ORDER BY name, version DESC LIMIT $3"""
 
 _VERSIONS: Final = """
-    SELECT tag, version, state, document, published_at, published_by, event_id, retired_by
-    FROM tag_definitions WHERE tenant = $1 AND tag = $2 ORDER BY version"""
+    SELECT name, version, state, document, published_at, published_by, event_id, retired_by
+    FROM definitions WHERE tenant = $1 AND name = $2 ORDER BY version"""
 
 _SUPERSEDE: Final = """
-    UPDATE tag_definitions SET state = 'former' WHERE tenant = $1 AND tag = $2 AND state = 'filling'"""
+    UPDATE definitions SET state = 'former' WHERE tenant = $1 AND name = $2 AND state = 'filling'"""
 
 _PUBLISH: Final = """
-    INSERT INTO tag_definitions (tenant, tag, version, state, document, published_at, published_by, event_id)
+    INSERT INTO definitions (tenant, name, version, state, document, published_at, published_by, event_id)
     VALUES ($1, $2, $3, 'filling', $4, $5, $6, $7)"""
 
 _RETIRE: Final = """
-    UPDATE tag_definitions SET retired_by = $3,
+    UPDATE definitions SET retired_by = $3,
         state = CASE state WHEN 'live' THEN 'retiring' WHEN 'filling' THEN 'former' ELSE state END
-    WHERE tenant = $1 AND tag = $2 AND state IN ('live', 'filling')"""
+    WHERE tenant = $1 AND name = $2 AND state IN ('live', 'filling')"""
 
 _GO_LIVE: Final = """
-    UPDATE tag_definitions SET state = 'live'
-    FROM unnest($2::text[], $3::integer[]) AS wanted(tag, version)
+    UPDATE definitions SET state = 'live'
+    FROM unnest($2::text[], $3::integer[]) AS wanted(name, version)
     WHERE tenant = $1 AND state = 'filling'
-        AND tag_definitions.tag = wanted.tag AND tag_definitions.version = wanted.version
-    RETURNING tag_definitions.tag, tag_definitions.version"""
+        AND definitions.name = wanted.name AND definitions.version = wanted.version
+    RETURNING definitions.name, definitions.version"""
 
 _STEP_BACK: Final = """
-    UPDATE tag_definitions SET state = 'former'
-    FROM unnest($2::text[], $3::integer[]) AS begun(tag, version)
+    UPDATE definitions SET state = 'former'
+    FROM unnest($2::text[], $3::integer[]) AS begun(name, version)
     WHERE tenant = $1 AND state IN ('live', 'retiring')
-        AND tag_definitions.tag = begun.tag AND tag_definitions.version <> begun.version"""
+        AND definitions.name = begun.name AND definitions.version <> begun.version"""
 
 _END: Final = """
-    UPDATE tag_definitions SET state = 'retired'
-    WHERE tenant = $1 AND state = 'retiring' AND NOT tag = ANY($2::text[]) RETURNING tag"""
+    UPDATE definitions SET state = 'retired'
+    WHERE tenant = $1 AND state = 'retiring' AND NOT name = ANY($2::text[]) RETURNING name"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,52 +82,56 @@ class DefinitionRows:
         version: int | None = await self.connection.fetchval(_VERSION, self.tenant)
         return version or 0
 
-    async def in_states(self, *states: State) -> list[PublishedTag]:
+    async def in_states(self, *states: State) -> list[Published]:
         """Every version in one of these states."""
-        return _tags(await self.connection.fetch(_IN_STATES, self.tenant, list(states)))
+        return _published(await self.connection.fetch(_IN_STATES, self.tenant, list(states)))
 
-    async def newest(self, after: str = "", limit: int = 1_000) -> list[PublishedTag]:
-        """The newest version of every tag behind a key, in order of keys."""
-        return _tags(await self.connection.fetch(_NEWEST, self.tenant, after, limit))
+    async def newest(self, after: str = "", limit: int = 1_000) -> list[Published]:
+        """The newest version of everything behind a name, in order of names."""
+        return _published(await self.connection.fetch(_NEWEST, self.tenant, after, limit))
 
-    async def versions(self, tag: str) -> list[PublishedTag]:
-        """Every version of a tag, oldest first."""
-        return _tags(await self.connection.fetch(_VERSIONS, self.tenant, tag))
+    async def versions(self, name: str) -> list[Published]:
+        """Every version of a definition, oldest first."""
+        return _published(await self.connection.fetch(_VERSIONS, self.tenant, name))
 
-    async def publish(self, tag: PublishedTag) -> int:
+    async def publish(self, one: Published) -> int:
         """Let a version be the next one; only for whoever holds the catalogue. Answers the catalogue's version."""
-        await self.connection.execute(_SUPERSEDE, self.tenant, tag.tag)
-        told = (tag.tag, tag.version, tag.document, tag.published_at, tag.published_by, tag.event_id)
+        await self.connection.execute(_SUPERSEDE, self.tenant, one.name)
+        told = (one.name, one.version, one.document, one.published_at, one.published_by, one.event_id)
         await self.connection.execute(_PUBLISH, self.tenant, *told)
         return await self._changed()
 
-    async def retire(self, tag: str, event_id: bytes) -> int:
-        """Let a tag be on its way out; only for whoever holds the catalogue. Answers the catalogue's version."""
-        await self.connection.execute(_RETIRE, self.tenant, tag, event_id)
+    async def retire(self, name: str, event_id: bytes) -> int:
+        """Let a definition be on its way out; only for whoever holds the catalogue. Answers the catalogue's version."""
+        await self.connection.execute(_RETIRE, self.tenant, name, event_id)
         return await self._changed()
 
     async def flip(self, wanted: Iterable[tuple[str, int]]) -> set[str]:
-        """Let people be answered by exactly these versions of tags, for all of which everything is kept.
+        """Let people be answered by exactly these versions, by name, for all of which everything is kept.
 
-        What was retired meanwhile or superseded stays so. Answers the tags that are answered otherwise now. Only for
+        What was retired meanwhile or superseded stays so. Answers those that are otherwise now. Only for
         whoever holds the catalogue.
         """
         kept = list(wanted)
-        columns = [tag for tag, _ in kept], [version for _, version in kept]
-        begun = [(row["tag"], row["version"]) for row in await self.connection.fetch(_GO_LIVE, self.tenant, *columns)]
+        columns = [name for name, _ in kept], [version for _, version in kept]
+        begun = [(row["name"], row["version"]) for row in await self.connection.fetch(_GO_LIVE, self.tenant, *columns)]
         if begun:
-            now = [tag for tag, _ in begun], [version for _, version in begun]
+            now = [name for name, _ in begun], [version for _, version in begun]
             await self.connection.execute(_STEP_BACK, self.tenant, *now)
         ended = await self.connection.fetch(_END, self.tenant, columns[0])
-        changed = {tag for tag, _ in begun} | {tag for (tag,) in ended}
+        changed = {name for name, _ in begun} | {name for (name,) in ended}
         if changed:
             await self._changed()
         return changed
+
+    async def touch(self) -> int:
+        """Let what people are answered by be another; only for whoever holds the catalogue. Answers its version."""
+        return await self._changed()
 
     async def _changed(self) -> int:
         version: int = await self.connection.fetchval(_CHANGED, self.tenant)
         return version
 
 
-def _tags(rows: Collection[object]) -> list[PublishedTag]:
-    return [PublishedTag(*row) for row in rows]  # type: ignore[misc]  # a row is a tuple of the columns named
+def _published(rows: Collection[object]) -> list[Published]:
+    return [Published(*row) for row in rows]  # type: ignore[misc]  # a row is a tuple of the columns named

@@ -1,11 +1,12 @@
 """People who are to be answered, and when; locks on them are taken in the order of their ids."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from libs.eventlog.database import Connection
 from libs.runtime.clock import Micros
+from services.tagging.store.touched import telling
 
 AT_ONCE: Final[Micros] = 0
 """Something happened."""
@@ -16,19 +17,41 @@ Affected = frozenset[str] | None
 """The tags to answer; None for all."""
 
 NOTHING: Final[frozenset[str]] = frozenset()
+_NOTHING: Final[Mapping[bytes, bytes]] = {}
 
 # What is affected comes as a text of keys, because arrays within an array must be of one length.
-_MARK: Final = """
+_MARK: Final = telling(
+    """
     INSERT INTO due AS known (tenant, person, at, affected, backfill, cause, historical)
     SELECT $1, person, $2, string_to_array(affected, ','), '{}', cause, historical
     FROM unnest($3::uuid[], $4::text[], $5::uuid[], $6::boolean[]) AS more(person, affected, cause, historical)
     ORDER BY person
     ON CONFLICT (tenant, person) DO UPDATE SET
         at = least(known.at, excluded.at),
-        affected = CASE WHEN known.affected IS NOT NULL AND excluded.affected IS NOT NULL
+        affected = CASE
+            WHEN known.affected = '{}' THEN excluded.affected
+            WHEN known.affected IS NOT NULL AND excluded.affected IS NOT NULL
             THEN ARRAY(SELECT DISTINCT unnest(known.affected || excluded.affected)) END,
         cause = coalesce(excluded.cause, known.cause),
-        historical = excluded.historical AND (known.historical OR known.affected = '{}')"""
+        historical = excluded.historical AND (known.historical OR known.affected = '{}')""",
+    "$3",
+    held=False,
+)
+
+# In one pass, new ones and others, as whoever marks people goes: two passes would meet it in a circle. A row that is
+# there is locked and stays as it is.
+_HOLD: Final = telling(
+    """
+    INSERT INTO due AS known (tenant, person, at, affected, backfill)
+    SELECT $1, person, $2, '{}', '{}' FROM unnest($3::uuid[]) AS person ORDER BY person
+    ON CONFLICT (tenant, person) DO UPDATE SET at = known.at WHERE known.tenant IS NULL""",
+    "$3",
+    held=False,
+)
+
+_HELD: Final = """
+    SELECT person, at, affected, backfill, cause, historical FROM due
+    WHERE tenant = $1 AND person = ANY($2::uuid[])"""
 
 _TAKE: Final = """
     SELECT person, at, affected, backfill, cause, historical FROM due
@@ -37,7 +60,9 @@ _TAKE: Final = """
 _LATER: Final = """
     UPDATE due SET at = later.at, affected = '{}', backfill = '{}', cause = NULL, historical = false
     FROM unnest($2::uuid[], $3::bigint[]) AS later(person, at)
-    WHERE due.tenant = $1 AND due.person = later.person"""
+    WHERE due.tenant = $1 AND due.person = later.person
+        AND (due.at, due.affected, due.backfill, due.cause)
+            IS DISTINCT FROM (later.at, '{}'::text[], '{}'::text[], NULL)"""
 
 _POSTPONE: Final = "UPDATE due SET at = $3 WHERE tenant = $1 AND person = ANY($2::uuid[])"
 
@@ -66,6 +91,17 @@ class Due(NamedTuple):
     historical: bool = False
 
 
+class Marks(NamedTuple):
+    """For what people are to be due, beside whatever they are due for.
+
+    `causes` are events by person, `historical` those whose are all collected as history.
+    """
+
+    affected: Mapping[bytes, Affected]
+    causes: Mapping[bytes, bytes] = _NOTHING
+    historical: Collection[bytes] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class DueRows:
     """Who of a tenant is due."""
@@ -76,31 +112,30 @@ class DueRows:
     async def mark(
         self,
         affected: Mapping[bytes, Affected],
-        causes: Mapping[bytes, bytes] | None = None,
+        causes: Mapping[bytes, bytes] = _NOTHING,
         historical: Collection[bytes] = (),
     ) -> None:
-        """Make people due at once for some tags, beside whatever they are due for.
-
-        `causes` are events by person, `historical` those whose are all collected as history.
-        """
+        """Make people due at once, and tell that they changed: see `Marks`."""
         if not affected:
             return
         people = list(affected)
         tags = [None if one is None else ",".join(sorted(one)) for one in affected.values()]
-        of = causes or {}
         history = [one in historical for one in people]
         await self.connection.execute(
-            _MARK, self.tenant, AT_ONCE, people, tags, [of.get(one) for one in people], history
+            _MARK, self.tenant, AT_ONCE, people, tags, [causes.get(one) for one in people], history
         )
+
+    async def hold(self, marks: Marks) -> list[Due]:
+        """People as they would be due if they were marked, held till the transaction ends and told of as those are; for
+        what they are due is not written down.
+        """
+        people = list(marks.affected)
+        await self.connection.execute(_HOLD, self.tenant, AT_ONCE, people)
+        return [_marked(_due(row), marks) for row in await self.connection.fetch(_HELD, self.tenant, people)]
 
     async def take(self, until: Micros, limit: int) -> list[Due]:
         """Some of those who are due until a moment, held till the transaction ends; of others' holding, none."""
-        return [
-            Due(person, at, None if affected is None else frozenset(affected), frozenset(backfill), cause, historical)
-            for person, at, affected, backfill, cause, historical in await self.connection.fetch(
-                _TAKE, self.tenant, until, limit
-            )
-        ]
+        return [_due(row) for row in await self.connection.fetch(_TAKE, self.tenant, until, limit)]
 
     async def later(self, moments: Mapping[bytes, Micros]) -> None:
         """Let people be due again, by time alone."""
@@ -109,7 +144,8 @@ class DueRows:
 
     async def postpone(self, people: Sequence[bytes], at: Micros) -> None:
         """Let people be due for the same, later."""
-        await self.connection.execute(_POSTPONE, self.tenant, people, at)
+        if people:
+            await self.connection.execute(_POSTPONE, self.tenant, people, at)
 
     async def done(self, people: Collection[bytes]) -> None:
         """Let people be due no more."""
@@ -126,6 +162,25 @@ async def tenants_due(connection: Connection, now: Mapping[str, Micros]) -> set[
     """The tenants of whom anybody is due at a moment of their own."""
     rows = await connection.fetch(_TENANTS_DUE, list(now), list(now.values()))
     return {row["tenant"] for row in rows}
+
+
+def _due(row: Iterable[Any]) -> Due:
+    person, at, affected, backfill, cause, historical = row
+    return Due(
+        person, at, None if affected is None else frozenset(affected), frozenset(backfill), cause, bool(historical)
+    )
+
+
+def _marked(one: Due, marks: Marks) -> Due:
+    """The same as `_MARK` makes of a row."""
+    return Due(
+        one.person,
+        AT_ONCE,
+        united(one.affected, marks.affected[one.person]),
+        one.backfill,
+        marks.causes.get(one.person, one.cause),
+        one.person in marks.historical and (one.historical or one.affected == NOTHING),
+    )
 
 
 def united(one: Affected, other: Affected) -> Affected:

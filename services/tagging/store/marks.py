@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 from libs.eventlog.database import Connection
 from services.tagging.store.due import IN_TURN, Due, united
 
-_BEGIN: Final = "INSERT INTO marks (tenant, tags, reached) VALUES ($1, $2, $3)"
+_BEGIN: Final = "INSERT INTO marks (tenant, tags, reached, backfill) VALUES ($1, $2, $3, $4)"
 
-_PENDING: Final = "SELECT number, tags, reached FROM marks WHERE tenant = $1 ORDER BY number"
+_PENDING: Final = "SELECT number, tags, reached, backfill FROM marks WHERE tenant = $1 ORDER BY number"
 
 _TAKE: Final = f"{_PENDING} LIMIT 1 FOR UPDATE"
 
@@ -18,14 +18,14 @@ _BOUND: Final = "SELECT place FROM features WHERE tenant = $1 AND place > $2 ORD
 # Each part goes along an index from one id to another. `affected` of whoever is due for all anyway stays so.
 _MARK: Final = """
     INSERT INTO due AS known (tenant, person, at, affected, backfill, cause)
-    SELECT $1, person, $5, $4, $4, NULL FROM (
+    SELECT $1, person, $5, $4, $6, NULL FROM (
         SELECT place AS person FROM features
         WHERE tenant = $1 AND place > $2 AND place <= $3
             AND NOT EXISTS (SELECT FROM identity_map AS map WHERE map.tenant = $1 AND map.own_id = place)
         UNION SELECT person FROM holdings WHERE tenant = $1 AND person > $2 AND person <= $3
-        UNION SELECT identifier FROM set_by_hand
+        UNION SELECT identifier FROM set_by_hand AS told
         WHERE tenant = $1 AND identifier > $2 AND identifier <= $3
-            AND NOT EXISTS (SELECT FROM identity_map AS map WHERE map.tenant = $1 AND map.own_id = identifier)
+            AND NOT EXISTS (SELECT FROM identity_map AS map WHERE map.tenant = $1 AND map.own_id = told.identifier)
         UNION SELECT person FROM identity_map AS map
         WHERE tenant = $1 AND person > $2 AND person <= $3
             AND (EXISTS (SELECT FROM features WHERE features.tenant = $1 AND features.place = map.own_id)
@@ -47,16 +47,20 @@ _EVERYBODY: Final = b"\xff" * 16
 
 
 class Mark(NamedTuple):
-    """Tags that went live, and the id up to which everybody is due for them."""
+    """Tags that went live, and the id up to which everybody is due for them.
+
+    With `backfill` they are answered by history; else what everybody else does is news of each, as at a cut.
+    """
 
     number: int
     tags: frozenset[str]
     reached: bytes
+    backfill: bool = True
 
     @classmethod
-    def of(cls, number: int, tags: Iterable[str], reached: bytes) -> "Mark":
+    def of(cls, number: int, tags: Iterable[str], reached: bytes, backfill: bool) -> "Mark":
         """One as it is stored."""
-        return cls(number, frozenset(tags), reached)
+        return cls(number, frozenset(tags), reached, backfill)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,9 @@ class MarkRows:
     connection: Connection
     tenant: str
 
-    async def begin(self, tags: Iterable[str]) -> None:
-        """Let everybody become due for some tags that are answered by history."""
-        await self.connection.execute(_BEGIN, self.tenant, sorted(tags), _NOBODY)
+    async def begin(self, tags: Iterable[str], *, backfill: bool = True) -> None:
+        """Let everybody become due for some tags, that are answered by history or not."""
+        await self.connection.execute(_BEGIN, self.tenant, sorted(tags), _NOBODY, backfill)
 
     async def pending(self) -> list[Mark]:
         """What is not yet done with."""
@@ -82,7 +86,8 @@ class MarkRows:
         mark = Mark.of(*row)
         bound = await self.connection.fetchval(_BOUND, self.tenant, mark.reached, size)
         span = mark.reached, bound or _EVERYBODY
-        await self.connection.execute(_MARK, self.tenant, *span, sorted(mark.tags), IN_TURN)
+        tags = sorted(mark.tags)
+        await self.connection.execute(_MARK, self.tenant, *span, tags, IN_TURN, tags if mark.backfill else [])
         if bound is None:
             await self.connection.execute(_END, mark.number)
         else:
@@ -101,5 +106,7 @@ def with_marks(due: Sequence[Due], marks: Sequence[Mark]) -> list[Due]:
 
 
 def _with_marks(one: Due, marks: Sequence[Mark]) -> Due:
-    tags = frozenset[str]().union(*(mark.tags for mark in marks if one.person > mark.reached))
-    return one._replace(affected=united(one.affected, tags), backfill=one.backfill | tags)
+    ahead = [mark for mark in marks if one.person > mark.reached]
+    tags = frozenset[str]().union(*(mark.tags for mark in ahead))
+    backfill = one.backfill.union(*(mark.tags for mark in ahead if mark.backfill))
+    return one._replace(affected=united(one.affected, tags), backfill=backfill)

@@ -4,7 +4,7 @@ Who folds events and who learns of moves shut one another out: else somebody cou
 being folded, and be answered without it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from libs.eventlog.database import Connection
@@ -22,22 +22,26 @@ _CUTS: Final = """
 
 _PERSONS: Final = "SELECT own_id, person FROM identity_map WHERE tenant = $1 AND own_id = ANY($2::uuid[])"
 
-# OFFSET 0: each is looked up by itself, however many the planner takes them for.
+# OFFSET 0: each is looked up by itself, however many the planner takes them for. Whoever is due may be in the middle of
+# being answered as who they were, and not hold anything yet.
 _SPEAKING: Final = """
     SELECT place FROM unnest($2::uuid[]) AS wanted(place)
     WHERE EXISTS (SELECT FROM features WHERE tenant = $1 AND features.place = wanted.place OFFSET 0)
         OR EXISTS (SELECT FROM holdings WHERE tenant = $1 AND person = wanted.place OFFSET 0)
+        OR EXISTS (SELECT FROM due WHERE tenant = $1 AND person = wanted.place OFFSET 0)
         OR EXISTS (SELECT FROM set_by_hand WHERE tenant = $1 AND identifier = wanted.place OFFSET 0)"""
 
-_MEMBERS: Final = """
-    SELECT person, own_id, identifier FROM identity_map WHERE tenant = $1 AND person = ANY($2::uuid[])"""
+# Whose somebody's own place is now, and what is theirs; a place of their own that is theirs comes twice.
+_PEOPLE: Final = """
+    SELECT person, own_id, identifier FROM identity_map WHERE tenant = $1 AND own_id = ANY($2::uuid[])
+    UNION ALL SELECT person, own_id, identifier FROM identity_map WHERE tenant = $1 AND person = ANY($2::uuid[])"""
 
 
 class Persons(NamedTuple):
     """Who some people are now: `became` has those who are another's, `members` the places of all others."""
 
     became: Mapping[bytes, bytes]
-    members: Mapping[bytes, Sequence[bytes]]
+    members: Mapping[bytes, Collection[bytes]]
     anchors: Mapping[bytes, bytes]
     """The identifier of each place that was ever moved."""
 
@@ -67,20 +71,23 @@ async def persons_of(connection: Connection, tenant: str, places: Collection[byt
 
 
 async def speaking(connection: Connection, tenant: str, places: Collection[bytes]) -> set[bytes]:
-    """The places that may make a difference to whoever they belong to: something was seen, held or said there."""
+    """The places that may make a difference to whoever they belong to: something was seen, held or said there, or is
+    about to be.
+    """
     return {row["place"] for row in await connection.fetch(_SPEAKING, tenant, list(places))}
 
 
 async def persons(connection: Connection, tenant: str, people: Collection[bytes]) -> Persons:
     """Who people are now, and what is theirs."""
-    now = await persons_of(connection, tenant, people)
-    became = {person: other for person, other in now.items() if other != person}
-    members: dict[bytes, list[bytes]] = {person: [] for person in people if person not in became}
-    anchors = {}
-    for person, place, identifier in await connection.fetch(_MEMBERS, tenant, list(members)):
-        members[person].append(place)
+    members = {person: {person: None} for person in people}  # never moved, a place is its own
+    became: dict[bytes, bytes] = {}
+    anchors: dict[bytes, bytes] = {}
+    for person, place, identifier in await connection.fetch(_PEOPLE, tenant, list(members)):
         anchors[place] = identifier
-    for person, places in members.items():
-        if person not in places:  # never moved, so their own
-            places.append(person)
+        if person in members:
+            members[person][place] = None
+        if place in members and place != person:
+            became[place] = person
+    for person in became:
+        del members[person]
     return Persons(became, members, anchors)

@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[3]
 DEMO = (sys.executable, "-m", "examples.grocery.demo", "--households", "20")
 ENDS_WITHIN = 180  # it takes a third of that, but a machine may be busy
 
+pytestmark = pytest.mark.timeout(ENDS_WITHIN + 60)
+
 
 class Run:
     """Runs of the demo that would leave their litter in a folder of their own."""

@@ -1,4 +1,4 @@
-"""One stack for the session, started and stopped by the command itself."""
+"""One stack for all tests here, started and stopped by the command itself."""
 
 import json
 import subprocess
@@ -45,7 +45,7 @@ class Said:
 Portrait = Callable[..., Said]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(server_folder: Path) -> Iterator[Path]:
     """The data folder of a running stack."""
     data = server_folder / "cli"

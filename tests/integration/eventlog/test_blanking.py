@@ -4,6 +4,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from pyarrow import ArrowInvalid
 
 from libs.eventlog.archive_files import ArchiveFiles
 from libs.eventlog.ranges import Ranges
@@ -139,7 +140,10 @@ async def test_while_archives_are_read_a_person_is_erased_from_all_that_is_shown
     )
 
     async def done() -> bool:
-        return await kept(aged, own_folder) == everything - 2
+        try:
+            return await kept(aged, own_folder) == everything - 2
+        except (FileNotFoundError, ArrowInvalid):  # one is half written, or has got its name since
+            return False
 
     async with running(upkeep):
         await eventually(done)

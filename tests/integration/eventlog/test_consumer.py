@@ -1,17 +1,20 @@
+import os
 from collections.abc import Sequence
 from itertools import count
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from libs.devstack.nats import NatsServer
 from libs.eventlog.checkpoint import MemoryCheckpoints
-from libs.eventlog.event import Batch
+from libs.eventlog.event import Batch, Envelope
 from libs.eventlog.jetstream import Broker
 from libs.eventlog.memory import MemoryLog
 from libs.eventlog.stream import stream_name
 from libs.eventlog.subscription import locate
 from libs.eventlog.verdict import DONE, Retry, Verdict
 from libs.telemetry.metrics import Metrics
+from libs.telemetry.traces import Traces, span_context_from
 from tests.support.logs import running
 from tests.support.transport import (
     PARTITIONS,
@@ -153,6 +156,21 @@ async def test_without_a_broker_the_owner_is_read(log: MemoryLog, memory: Memory
     async with Broker("nats://127.0.0.1:9", name="test") as broker, running(consumer_of(log, broker, memory)):
         await append(log, 500)
         await eventually(lambda: memory.holds_all_of(log))
+
+
+async def test_what_no_message_brought_goes_on_with_the_trace_of_its_call(log: MemoryLog, memory: Memory) -> None:
+    exporter, called = InMemorySpanExporter(), os.urandom(24) + b"\1"
+    await log.append(
+        [Envelope("demo", "interaction_recorded", traceparent=called).seal().event(b"i" * 16, b"k" * 16, 1, b"")]
+    )
+    with Traces.recording("test", exporter).closing() as traces:
+        async with (
+            Broker("nats://127.0.0.1:9", name="test") as broker,
+            running(consumer_of(log, broker, memory, traces=traces)),
+        ):
+            await eventually(lambda: memory.holds_all_of(log))
+    (span,) = exporter.get_finished_spans()
+    assert [span_context_from(called)] == [link.context for link in span.links] == [span.parent]
 
 
 async def test_of_two_replicas_with_the_same_partitions_one_is_undone(

@@ -75,11 +75,10 @@ async def test_heads_are_let_go_of_when_their_holder_freezes_while_it_copies(
     await log.append([added("ann")])
     copying, thawed = asyncio.Event(), asyncio.Event()
 
-    async def rows_that_do_not_come(*told: Any) -> AsyncIterator[bytes]:
+    async def rows_that_do_not_come(*told: Any) -> AsyncIterator[memoryview]:
         copying.set()
         await thawed.wait()
-        for row in log_rows(*told):
-            yield row
+        yield log_rows(*told)
 
     monkeypatch.setattr(postgres, "log_rows", rows_that_do_not_come)
     freezing = asyncio.create_task(log.append([lost := added("ann")]))

@@ -83,7 +83,7 @@ async def archived(server_folder: Path) -> AsyncIterator[Archived]:
     folder = server_folder / "identity-archive"
     user, device, member = fresh("user"), fresh("device"), fresh("member")
     async with (
-        Stack(environment={ARCHIVE: str(folder)}, postgres_settings=SMALL) as stack,
+        Stack(services=("profile", "identity"), environment={ARCHIVE: str(folder)}, postgres_settings=SMALL) as stack,
         channel(stack.services["profile"].target) as profile,
         channel(stack.services["identity"].target) as identity,
         open_pool(stack.postgres.dsn("identity", "identity"), size=4) as pool,

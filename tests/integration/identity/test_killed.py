@@ -71,7 +71,7 @@ class Town:
 
     async def tell(self, told: Sequence[Input]) -> None:
         """Collect and decide, one thing after the other, each until it is acknowledged."""
-        for number, one in enumerate(told):
+        for one in told:
             match one:
                 case Sighting():
                     await self.client.recorded(self._document(one))
@@ -79,23 +79,26 @@ class Town:
                 case Retracted() if one.event_id in self._sent:
                     await self._retract(one)
                 case _ if type(one) in _METHODS:
-                    await self._decide(one, f"{self._number}-{number}")
+                    await self._decide(one, f"{self._number}-{next(_numbers)}")
 
     async def settled(self) -> bool:
         """Whether everybody has died, and all that was said is resolved and in profile's map."""
         if not self.mortal.all_died():
             return False
-        profile = await GrpcLogSource(self.client.channel, "interactions").standing()
+        interactions = GrpcLogSource(self.client.channel, "interactions")
+        heads = await interactions.heads()
         try:
             async with channel(self.mortal.replicas) as connected:
-                identity = await GrpcLogSource(connected, IDENTITY).standing()
+                identity = GrpcLogSource(connected, IDENTITY)
+                if (await identity.standing()).consumed.get("interactions") != heads:
+                    return False
+                # Now, for what is consumed may leave somebody waiting, who is resolved by and by and told of then.
+                if await self.mortal.identity.fetchval("SELECT count(*) FROM waiting"):
+                    return False
+                told = await identity.heads()
         except Unavailable:
             return False
-        return (
-            identity.consumed.get("interactions") == profile.heads
-            and profile.consumed.get(IDENTITY) == identity.heads
-            and not await self.mortal.identity.fetchval("SELECT count(*) FROM waiting")
-        )
+        return (await interactions.standing()).consumed.get(IDENTITY) == told
 
     def _document(self, sighting: Sighting) -> dict[str, Any]:
         said: dict[str, Any] = {

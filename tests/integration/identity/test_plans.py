@@ -24,6 +24,7 @@ ASKED = {
     "the logins of some accounts, and of their sessions": [evidence._LOGINS_AROUND],
     "what is known of some identifiers": [resolved._KNOWN, people._WHOSE],
     "whose some spans are": [resolved._SPANS_AT],
+    "how many some people have": [resolved._COUNTS],
 }
 
 TABLES = ("identifiers", "pairs", "logins", "subjects", "people", "spans", "screened", "waiting")

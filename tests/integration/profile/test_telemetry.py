@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 from portrait.log.v1 import log_service_pb2 as log_pb
 from portrait.profile.v1 import collector_service_pb2 as collector_pb
 from portrait.profile.v1 import collector_service_pb2_grpc as collector_rpc
 
 from libs.devstack.stack import Stack
 from libs.eventlog.jetstream import Broker
+from libs.eventlog.log_source import GrpcLogSource
 from libs.eventlog.stream import position_of, stream_name, subject_of
 from libs.rpc.client import metadata_for
 from libs.telemetry.metrics import METRIC_NAMES
@@ -30,18 +32,31 @@ from tests.support.profile import (
     refused,
     tracked,
 )
+from tests.support.reference_consumer.tables import prepare
 from tests.support.spans import SpanReceiver, linked
 from tests.support.transport import eventually
 
 COLLECT = "portrait.profile.v1.Collector/Collect"
 
 
+async def consumed(database: str) -> dict[int, int]:
+    """How far the reference consumer came."""
+    connection = await asyncpg.connect(database)
+    try:
+        rows = await connection.fetch("SELECT partition, position FROM checkpoints WHERE position > 0")
+    finally:
+        await connection.close()
+    return {row["partition"]: row["position"] for row in rows}
+
+
 @asynccontextmanager
-async def reference_consumer(stack: Stack, endpoint: str) -> AsyncIterator[None]:
-    """Another service, which consumes what profile records."""
+async def reference_consumer(demo: Client, stack: Stack, endpoint: str) -> AsyncIterator[None]:
+    """Another service, which has consumed all that profile recorded before and follows the stream from there."""
     await stack.postgres.create_database("reference", role="reference")
+    database = stack.postgres.dsn("reference", role="reference")
+    await prepare(database, PARTITIONS)
     settings = {
-        "DATABASE_URL": stack.postgres.dsn("reference", role="reference"),
+        "DATABASE_URL": database,
         "NATS_URL": stack.nats.url,
         "SOURCE": stack.services["profile"].target,
         "PARTITIONS": str(PARTITIONS),
@@ -54,7 +69,15 @@ async def reference_consumer(stack: Stack, endpoint: str) -> AsyncIterator[None]
         *(sys.executable, "-m", "tests.support.reference_consumer"),
         env={**os.environ, **environment, "OTEL_BSP_SCHEDULE_DELAY": "200"},
     )
+
+    owner = GrpcLogSource(demo.channel, "interactions")
+
+    async def follows() -> bool:
+        heads = await owner.heads()
+        return await consumed(database) == {partition: head for partition, head in heads.items() if head}
+
     try:
+        await eventually(follows)
         yield
     finally:
         process.terminate()
@@ -67,7 +90,7 @@ async def test_one_trace_leads_from_the_call_through_log_and_broker_to_the_consu
     user = fresh()
     trace_id, caller = os.urandom(16), os.urandom(8)
     traceparent = ("traceparent", f"00-{trace_id.hex()}-{caller.hex()}-01")
-    async with reference_consumer(stack, spans.endpoint), Broker(stack.nats.url, name="test") as broker:
+    async with reference_consumer(demo, stack, spans.endpoint), Broker(stack.nats.url, name="test") as broker:
         collect: Any = collector_rpc.CollectorStub(demo.channel).Collect
         request = collector_pb.CollectRequest(documents=[document(tracked(user))])
         answer = await collect(request, metadata=(*metadata_for("demo"), traceparent))

@@ -7,11 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
-import grpc
 import pytest
-from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
-from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from portrait.log.v1 import event_pb2
 from portrait.log.v1 import log_service_pb2 as log_pb
 from portrait.ops.v1 import projections_service_pb2 as ops_pb
@@ -33,9 +30,7 @@ from tests.support.profile import (
     refused_stream,
     tracked,
 )
-
-OWN: Final = ("grpc.health.", "grpc.reflection.")
-
+from tests.support.reflection import methods_of
 
 Check = Callable[[Client, Client, Customer], Awaitable[None]]
 
@@ -306,16 +301,3 @@ async def test_the_same_customer_of_two_tenants_is_two_people(demo: Client, othe
     await demo.recorded(tracked(user))
     await other.recorded(tracked(user))
     assert (await demo.portrait(user)).person_id != (await other.portrait(user)).person_id
-
-
-def methods_of(target: str) -> set[str]:
-    """Every method that the service tells of, gRPC's own apart."""
-    with grpc.insecure_channel(target) as channel:
-        told = ProtoReflectionDescriptorDatabase(channel)
-        pool = DescriptorPool(told)
-        return {
-            f"{name}/{method.name}"
-            for name in told.get_services()
-            if not name.startswith(OWN)
-            for method in pool.FindServiceByName(name).methods
-        }

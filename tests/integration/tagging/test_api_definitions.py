@@ -5,8 +5,8 @@ from portrait.tagging.v1 import tags_service_pb2 as pb
 
 from libs.conditions.yaml_form import read_condition
 from services.tagging.codec.drafts import draft_of
-from services.tagging.domain.definition import read_definition
 from services.tagging.queries.names import Described
+from tests.support.definitions import read_tag
 from tests.support.profile import refused
 from tests.support.tagging_service import Tagged
 from tests.unit.tagging.test_definition import VIEWED, document
@@ -106,7 +106,7 @@ async def test_a_definition_is_read_as_messages_changed_and_published_as_these(t
     published = (await tagged.stub.PublishTag(pb.PublishTagRequest(draft=draft))).definition
     await tagged.settle()
     assert published.version == 2
-    assert read_definition(published.document, 2).rungs[0].condition == read_condition(f"not: {VIEWED}")
+    assert read_tag(published.document, 2).rungs[0].condition == read_condition(f"not: {VIEWED}")
     assert await tagged.tags("u1") == {}
 
 

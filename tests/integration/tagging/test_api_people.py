@@ -1,5 +1,6 @@
 """Tags of people over gRPC: held, explained, set, imported, watched."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ from portrait.tagging.v1 import tags_service_pb2 as pb
 
 from libs.rpc.times import timestamp
 from services.tagging.domain.names import DAY
+from tests.support.elsewhere import PARTITIONS
 from tests.support.interactions import NOON
 from tests.support.profile import refused
-from tests.support.tagging import PARTITIONS
 from tests.support.tagging_service import Tagged
 from tests.unit.tagging.test_definition import VIEWED, document
 
@@ -101,6 +102,14 @@ async def test_what_is_set_by_hand_stands_until_it_is_cleared(tagged: Tagged) ->
     await tagged.settle()
     assert await tagged.tags("u1") == {}
     assert not (await tagged.stub.ClearTag(clearing(tagged, "u1"))).event_id
+
+
+async def test_what_several_clear_at_once_is_cleared_once(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    for turn in range(5):
+        await tagged.stub.SetTag(setting(tagged, "u1"))
+        at_once = [tagged.stub.ClearTag(clearing(tagged, "u1", request_id=f"{turn}:{one % 7}")) for one in range(8)]
+        assert len({one.event_id for one in await asyncio.gather(*at_once)} - {b""}) == 1
 
 
 async def test_the_id_of_another_request_sets_and_clears_nothing(tagged: Tagged) -> None:

@@ -21,7 +21,9 @@ from libs.runtime.errors import FailedPrecondition
 from services.tagging.codec.changes import ASSIGNED, REMOVED
 from services.tagging.handlers.saying import Saying, Wanted
 from services.tagging.store.due import DueRows
-from tests.support.tagging import TENANT, TagWorld, document, keys
+from tests.support.documents import document
+from tests.support.tagging import TENANT, TagWorld, keys
+from tests.support.transport import eventually
 
 HOUR: Final[Micros] = 3600 * SECOND
 DAY: Final = 24 * HOUR
@@ -32,7 +34,7 @@ SILENT: Final = document("silent", "{all: [{did: bought}, {did_not: {event: boug
 )
 BUYER: Final = document("buyer", "{did: {event: bought}}")
 
-(ANNA, BERT) = keys("anna", "bert")
+(ANNA, BERT, CARL) = keys("anna", "bert", "carl")
 
 
 def late(world: TagWorld) -> Saying:
@@ -132,7 +134,9 @@ async def test_what_follows_from_collected_history_alone_is_told_as_history(tag_
     tag_world.collect(carl, "bought", START, historical=True)
     tag_world.collect(carl, "bought", START)  # at once with it: nobody can tell which of the two it was
     tag_world.collect(dora, "bought", START, historical=True)
+    tag_world.now = None  # so that they are marked, and answered later
     await tag_world.fold()
+    tag_world.now = START
     tag_world.collect(dora, "bought", START)
     await tag_world.settle()
     history, live = log_pb.MODE_HISTORICAL, log_pb.MODE_LIVE
@@ -284,6 +288,34 @@ async def test_whoever_answers_people_waits_for_nobody_who_makes_others_due(tag_
         await DueRows(another, TENANT).mark({ANNA: None})
         assert await tag_world.answer()
         await DueRows(another, TENANT).mark({BERT: None})  # in a circle, one of the two would be undone
+    await tag_world.settle()
+    assert await tag_world.held() == {ANNA: {"buyer": (True, "")}}
+
+
+async def test_whoever_comes_to_be_a_person_while_they_are_answered_as_a_part_of_another_is_answered_again(
+    tag_world: TagWorld,
+) -> None:
+    tag_world.now, pool = START, tag_world.pool
+    await tag_world.publish(BUYER)
+    await tag_world.settle()
+    tag_world.says(Move(ANNA, WHOLE, CARL, 1), Move(BERT, WHOLE, CARL, 2))  # of two partitions, learnt one by one
+    tag_world.collect(BERT, "bought", START)
+    await tag_world.settle()
+    assert await tag_world.held() == {CARL: {"buyer": (True, "")}}
+
+    async def somebody_waits() -> bool:
+        return bool(await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+    tag_world.says(Move(BERT, WHOLE, ANNA, 3))
+    await tag_world.learn()
+    async with pool.acquire() as another, another.transaction():
+        await another.execute("LOCK TABLE holdings IN EXCLUSIVE MODE")
+        answering = asyncio.create_task(tag_world.answer())
+        await eventually(somebody_waits)  # Anna was read, and nothing is written yet
+        tag_world.says(Move(ANNA, WHOLE, ANNA, 4))
+        learning = asyncio.create_task(tag_world.learn())
+        await asyncio.wait([learning], timeout=0.3)
+    await asyncio.gather(answering, learning)
     await tag_world.settle()
     assert await tag_world.held() == {ANNA: {"buyer": (True, "")}}
 

@@ -21,8 +21,8 @@ from libs.devstack.stack import Stack
 from libs.rpc.client import metadata_for
 from libs.rpc.credentials import PLATFORM
 from services.tagging.codec.values import value_of
+from tests.support.documents import document
 from tests.support.profile import Client, Speaking, fresh, tracked
-from tests.support.tagging import document
 
 WITHIN = 20.0
 

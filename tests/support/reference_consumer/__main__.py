@@ -1,5 +1,6 @@
-"""The reference consumer as a process: `python -m tests.support.reference_consumer`, told by its environment."""
+"""The reference consumer: `python -m tests.support.reference_consumer [migrate]`, told by its environment."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -43,7 +44,6 @@ from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import Traces
 from tests.support.reference_consumer.counts import CONSUMER, LOG, Counts
 from tests.support.reference_consumer.dying import Stage, dying
-from tests.support.reference_consumer.tables import prepare
 
 MESSAGE_ID_DAYS: Final = 7
 
@@ -92,7 +92,6 @@ async def rebuild(settings: ReferenceSettings, run: Run) -> None:
 async def live(life: Lifecycle, settings: ReferenceSettings) -> None:
     """Put the service together and run it until it is told to stop."""
     clock, metrics, partitions = SystemClock(), Metrics(), settings.partitions
-    await prepare(settings.database_url, partitions)
     traces = await life.start(Traces.exporting("reference", settings.otlp_endpoint).closing())
     await life.start(metrics.serving(settings.host, settings.port_of_metrics))
     pool = await life.start(open_pool(settings.database_url))
@@ -148,10 +147,15 @@ async def live(life: Lifecycle, settings: ReferenceSettings) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run until told to stop, or work at a rebuild."""
+    """Run until told to stop, make its tables, or work at a rebuild."""
     settings = settings_or_exit(ReferenceSettings)
     start_logs("reference", settings.log_level, settings.log_form)
     match arguments:
+        case ["migrate"]:
+            from tests.support.reference_consumer.tables import prepare  # noqa: PLC0415  a third of the start of others
+
+            asyncio.run(prepare(settings.database_url, settings.partitions))
+            return 0
         case ["rebuild", goal]:
             return work(lambda: rebuild(settings, msgspec.json.decode(goal, type=Run)))
         case _:

@@ -25,7 +25,19 @@ COMMANDS = dict(commands(typer.main.get_command(application())))
 def test_every_group_that_exists_is_there() -> None:
     assert {path[0] for path in COMMANDS} == {
         *("up", "down", "status", "collect", "retract"),
-        *("profile", "identity", "tag", "schema", "quarantine", "log", "projection", "dead-letter"),
+        *(
+            "profile",
+            "identity",
+            "tag",
+            "segment",
+            "lifecycle",
+            "tiers",
+            "schema",
+            "quarantine",
+            "log",
+            "projection",
+            "dead-letter",
+        ),
     }
 
 

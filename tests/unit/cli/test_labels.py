@@ -12,8 +12,9 @@ from portrait.tagging.v1 import tags_service_pb2 as pb
 from rich.console import Console, RenderableType
 
 from libs.cli import labels
+from libs.cli.definitions import documents_in
 from libs.cli.errors import BadInput
-from libs.cli.tag import documents_in, value_said
+from libs.cli.tag import value_said
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 THEN = Timestamp(seconds=1_772_330_400)
@@ -103,4 +104,10 @@ def test_a_file_may_hold_several_documents_and_a_folder_several_files(tmp_path: 
 
 def test_a_folder_without_definitions_is_no_input(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no YAML"):
+        list(documents_in([tmp_path]))
+
+
+def test_a_file_that_defines_nothing_is_no_input(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("# later\n---\n")
+    with pytest.raises(BadInput, match=r"empty\.yaml: defines nothing"):
         list(documents_in([tmp_path]))

@@ -107,7 +107,7 @@ def histories(draw: st.DrawFn, start: int, most: int = 14) -> list[Event]:
     ]
 
 
-paths = st.sampled_from(["colour", "price", "cart.price", "when", "$source"])
+paths = st.sampled_from(["colour", "price", "cart.price", "when", "$source", "$hour"])
 bounds = st.builds(
     lambda low, high, low_open, high_open: Bound(
         low if low is None else min(low, high or low), high, low_open, high_open
@@ -149,9 +149,9 @@ def amounts(draw: st.DrawFn) -> Amount:
         if measure == "count"
         else "colour"
         if measure == "distinct"
-        else draw(st.sampled_from(["price", "cart.price"]))
+        else draw(st.sampled_from(["price", "cart.price", "$hour"]))
     )
-    per = None if measure == "distinct" else draw(st.sampled_from([None, None, "colour"]))
+    per = None if measure == "distinct" else draw(st.sampled_from([None, None, "colour", "$hour"]))
     window = draw(windows if per is None else st.one_of(day_lengths, hour_lengths, betweens))
     bound = draw(bounds if measure == "count" else st.one_of(bounds, st.none()))
     return Amount(measure, of, bound, per, window)
@@ -164,7 +164,9 @@ def edge_moments(draw: st.DrawFn) -> Moment:
     return Moment(draw(st.sampled_from(["first", "last"])), window, not outside)
 
 
-edge_values = st.builds(EdgeValue, st.sampled_from(["first", "last"]), st.just("colour"), timeless, st.booleans())
+edge_values = st.builds(
+    EdgeValue, st.sampled_from(["first", "last"]), st.sampled_from(["colour", "$hour"]), timeless, st.booleans()
+)
 eaches = st.one_of(
     st.none(), st.none(), st.builds(Each, st.just("lines"), st.lists(entry_clauses, max_size=1).map(tuple))
 )
@@ -181,7 +183,9 @@ def sequences(draw: st.DrawFn) -> Sequence:
     if negated and draw(st.booleans()):
         within, waited = None, within
     during = draw(st.sampled_from(long))
-    return Sequence(draw(steps), draw(steps), negated, within, waited, draw(st.sampled_from([None, "colour"])), during)
+    return Sequence(
+        draw(steps), draw(steps), negated, within, waited, draw(st.sampled_from([None, "colour", "$hour"])), during
+    )
 
 
 date_parts = st.one_of(

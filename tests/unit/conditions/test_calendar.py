@@ -63,6 +63,26 @@ def test_an_event_a_microsecond_before_midnight_is_of_the_day_before() -> None:
     assert not answer(text, zone, midnight + 12 * HOUR, midnight - MICROSECOND).holds
 
 
+@pytest.mark.parametrize(
+    ("zone", "when", "hour"),
+    [
+        ("Asia/Shanghai", (2026, 11, 22, 23, 59), 23),
+        ("Asia/Shanghai", (2026, 11, 22, 0, 0), 0),
+        ("America/New_York", (2024, 3, 10, 3, 0), 3),  # a minute after 1:59
+        ("Australia/Lord_Howe", (2024, 4, 7, 1, 45), 1),  # half an hour
+        ("Asia/Kathmandu", (2024, 4, 7, 5, 14), 5),  # 45 minutes off
+    ],
+)
+def test_an_hour_is_that_of_the_clocks_on_the_wall(zone: str, when: tuple[int, ...], hour: int) -> None:
+    assert Calendar(zone).hour(at(zone, *when)) == hour
+
+
+def test_the_hour_that_comes_twice_is_one_hour() -> None:
+    first, again = (at("America/New_York", 2024, 11, 3, 1, 30, fold=fold) for fold in (0, 1))
+    assert again - first == HOUR
+    assert {Calendar("America/New_York").hour(moment) for moment in (first, again)} == {1}
+
+
 def test_hours_pay_no_regard_to_the_clocks_on_the_wall() -> None:
     zone = "America/New_York"
     bought = at(zone, 2024, 3, 9, 12)

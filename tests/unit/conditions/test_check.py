@@ -47,6 +47,7 @@ def found(text: str) -> list[tuple[str, str, str]]:
         "did: {event: order_completed, each: {of: products, where: [{category: tea}]}, sum: {of: price, at_least: 1}}",
         "did: {event: order_completed, where: [{products: {all: [{price: 5}]}}, {paid_at: {from: 2026-01-01}}]}",
         "did: {event: app_opened, where: [{anything: 1}, {$source: app}]}",
+        "did: {event: order_completed, where: [{$hour: {at_least: 18}}], per: $hour, within: 7d}",
         "sequence: {first: product_viewed, then: product_viewed, same: product_id}",
         "all: [{trait: {birthday: {anniversary: {days_before: 3}}}}, {trait: {points: {at_least: 10}}}, {trait: city}]",
         "any: [{tag: vip}, {tag: {price_level: high}}, {score: {price_sensitive: 60}}, {stage: new}, {tier: gold}]",

@@ -16,6 +16,10 @@ async def test_a_port_with_a_listener_is_not_free_and_is_named() -> None:
     assert not await is_listening(port)
 
 
+def test_no_two_ports_that_are_asked_for_one_after_the_other_are_the_same() -> None:
+    assert len({free_port() for _ in range(500)}) == 500
+
+
 def test_a_free_port_lies_where_no_outgoing_connection_takes_it() -> None:
     assert free_port() in FREE_RANGE
 

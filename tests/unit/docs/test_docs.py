@@ -16,7 +16,7 @@ from portrait.profile.v1 import (
     quarantine_service_pb2,
     schemas_service_pb2,
 )
-from portrait.tagging.v1 import tags_service_pb2
+from portrait.tagging.v1 import segments_service_pb2, tags_service_pb2
 
 from libs.runtime.settings import describe
 from libs.telemetry.metrics import METRIC_NAMES
@@ -83,6 +83,7 @@ def services() -> Iterable[ServiceDescriptor]:
         quarantine_service_pb2,
         schemas_service_pb2,
         identities_service_pb2,
+        segments_service_pb2,
         tags_service_pb2,
         log_service_pb2,
         projections_service_pb2,

@@ -31,7 +31,7 @@ def number(data: bytes) -> int:
 
 
 def test_rows_of_the_log_are_packed_as_postgresql_reads_them() -> None:
-    read = list(rows(log_rows(PLACED, 123_456).getvalue()))
+    read = list(rows(log_rows(PLACED, 123_456).tobytes()))
     assert [len(row) for row in read] == [len(LOG_COLUMNS)] * 2
     for (partition, position, event), row in zip(PLACED, read, strict=True):
         assert [len(row[0]), len(row[1]), len(row[2])] == [2, 8, 8]
@@ -40,7 +40,7 @@ def test_rows_of_the_log_are_packed_as_postgresql_reads_them() -> None:
 
 
 def test_rows_of_message_ids_are_packed_as_postgresql_reads_them() -> None:
-    read = list(rows(message_id_rows(PLACED, -5).getvalue()))
+    read = list(rows(message_id_rows(PLACED, -5).tobytes()))
     assert [len(row) for row in read] == [len(MESSAGE_ID_COLUMNS)] * 2
     for (partition, position, event), row in zip(PLACED, read, strict=True):
         assert row[:2] == [event.tenant.encode(), event.id]
@@ -50,4 +50,4 @@ def test_rows_of_message_ids_are_packed_as_postgresql_reads_them() -> None:
 
 
 def test_no_rows_are_a_header_and_a_trailer() -> None:
-    assert list(rows(log_rows([], 0).getvalue())) == []
+    assert list(rows(log_rows([], 0).tobytes())) == []

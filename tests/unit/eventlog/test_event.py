@@ -62,6 +62,12 @@ def test_a_sealed_event_is_the_event_that_protobuf_would_write(
     assert made == NewEvent(id_, envelope.tenant, key, made.data, 7, envelope.import_id)
 
 
+@given(st.binary(max_size=16))
+def test_events_of_one_envelope_may_each_have_a_cause_of_their_own(cause: bytes) -> None:
+    made = Envelope("demo", "said").seal().event(bytes(16), bytes(16), 0, b"x", cause=cause)
+    assert pb.Event.FromString(made.data).causation_id == cause
+
+
 @given(
     st.text(max_size=200),
     st.integers(0, 2**15 - 1),

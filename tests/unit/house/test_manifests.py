@@ -1,6 +1,7 @@
 """Kubernetes takes the manifests, and they keep promises that no schema asks for."""
 
 import importlib
+import os
 import subprocess
 import sys
 import tomllib
@@ -22,6 +23,7 @@ BINARIES = Path(sys.executable).parent
 KUBERNETES = "1.37"
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 OVERLAYS = sorted(folder.name for folder in (ROOT / "k8s/overlays").iterdir())
+COMPONENTS = sorted(folder.name for folder in (ROOT / "k8s/components").iterdir())
 PORTS = {"port", "containerPort", "targetPort", "nodePort", "hostPort"}
 
 Manifest = dict[str, Any]
@@ -50,11 +52,22 @@ class Overlay:
         return [pod for pod in self.pods if selector.items() <= pod["metadata"]["labels"].items()]
 
 
-@pytest.fixture(scope="module", params=OVERLAYS)
-def overlay(request: pytest.FixtureRequest) -> Overlay:
-    rendered = subprocess.run(
-        [BINARIES / "kubectl", "kustomize", ROOT / "k8s/overlays" / request.param], check=True, capture_output=True
-    ).stdout
+@pytest.fixture(
+    scope="module",
+    params=[(name, more) for name in OVERLAYS for more in ([], COMPONENTS)],
+    ids=lambda param: "+".join([param[0], *param[1]]),
+)
+def overlay(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Overlay:
+    """Each overlay as it stands, and with all that may be added to it."""
+    name, components = request.param
+    folder = tmp_path_factory.mktemp("overlay")
+    k8s = Path(os.path.relpath(ROOT / "k8s", folder.resolve()))  # which takes no others
+    whole = {
+        "resources": [str(k8s / "overlays" / name)],
+        "components": [str(k8s / "components" / one) for one in components],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(whole))
+    rendered = subprocess.run([BINARIES / "kubectl", "kustomize", folder], check=True, capture_output=True).stdout
     return Overlay([manifest for manifest in yaml.safe_load_all(rendered) if manifest])
 
 
@@ -187,6 +200,26 @@ def test_a_preview_of_rules_fits_into_the_container_beside_the_service(overlay: 
     settings = {key: value for config in overlay.of_kind("ConfigMap") for key, value in config["data"].items()}
     (limit,) = (one["resources"]["limits"]["memory"] for one in overlay.containers if one["name"] == "identity")
     assert int(settings["PORTRAIT_IDENTITY_PREVIEW_MEMORY_MB"]) + 500 <= int(limit.removesuffix("Gi")) * 1024
+
+
+def test_columns_of_members_fit_into_the_container_twice_beside_the_service(overlay: Overlay) -> None:
+    settings = {key: value for config in overlay.of_kind("ConfigMap") for key, value in config["data"].items()}
+    (limit,) = (
+        one["resources"]["limits"]["memory"] for one in overlay.containers if one["args"] == ["services.tagging"]
+    )
+    assert 2 * int(settings["PORTRAIT_TAGGING_COLUMNS_MB"]) + 500 <= int(limit.removesuffix("Gi")) * 1024
+
+
+def test_files_are_written_to_volumes_that_all_replicas_share(overlay: Overlay) -> None:
+    shared = {one["metadata"]["name"] for one in overlay.of_kind("PersistentVolumeClaim")}
+    for config in overlay.of_kind("ConfigMap"):
+        for folder in (value for name, value in config["data"].items() if name.endswith("_EXPORTS")):
+            (pod,) = overlay.selected({"app.kubernetes.io/name": config["metadata"]["name"].partition("-")[0]})
+            (name,) = (
+                mount["name"] for mount in pod["spec"]["containers"][0]["volumeMounts"] if mount["mountPath"] == folder
+            )
+            (volume,) = (one for one in pod["spec"]["volumes"] if one["name"] == name)
+            assert volume["persistentVolumeClaim"]["claimName"] in shared
 
 
 def test_what_runs_now_and_then_never_runs_twice_at_once_and_ends(overlay: Overlay) -> None:

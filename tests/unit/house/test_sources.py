@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -29,11 +30,16 @@ def test_acknowledged_events_never_wait_in_memory_for_the_disk() -> None:
 
 def offenders(refused: Callable[[str], bool], only: type[ast.AST] = ast.AST) -> list[str]:
     """Find places whose code, rather than comment or docstring, says a refused word."""
+    return [place for node_type, word, place in said() if issubclass(node_type, only) and refused(word)]
+
+
+@cache
+def said() -> list[tuple[type[ast.AST], str, str]]:
+    """What all the code says, and where."""
     return [
-        f"{file.relative_to(ROOT)}:{line}"
+        (node_type, word, f"{file.relative_to(ROOT)}:{line}")
         for file in SOURCES
         for node_type, word, line in words(ast.parse(file.read_text()))
-        if issubclass(node_type, only) and refused(word)
     ]
 
 

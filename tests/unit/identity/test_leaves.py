@@ -1,5 +1,7 @@
 """Who is new and comes with one known identifier: that this is told without resolving anybody, and rightly."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,10 @@ def leaves_of(case: Case, last: Input) -> dict[str, str]:
     both = {key_: min(seen_, case.evidence.seen.get(key_, seen_)) for key_, seen_ in new.seen.items()}
     strange = found.marks.keys() | found.cuts.keys() | case.screened
     joined = leaves(known, News(both, new.pairs, new.logins), case.rules, lambda one: one not in strange)
-    return {name(leaf): name(stem) for leaf, stem in joined.items()}
+    whose = {(one, found.person_of(one)) for one in {*case.evidence.seen, *case.decisions.types}}
+    whose |= {(one, tied.person) for (one, _), tied in found.spans.items()}
+    had = Counter(person for one, person in whose if name(one)[0] in "dk")
+    return {name(leaf): name(stem) for leaf, stem in joined.fitting(found.person_of, had).items()}
 
 
 @thorough
@@ -54,10 +59,17 @@ def test_another_browser_of_a_known_customer_is_a_leaf(last: Statement) -> None:
     assert set(leaves_of(case_of(inputs(*KNOWN)), last(AFTER, b"last")).values()) == {"u1"}
 
 
+def test_another_device_of_a_known_customer_is_a_leaf_unless_it_is_one_too_many() -> None:
+    (last,) = inputs(seen("d9", "u1"), first=3000)
+    devices = [seen("u1", f"d{number}") for number in range(2)]
+    assert leaves_of(case_of(inputs(*devices[:1]), TIGHT), last) == {"d9": "u1"}
+    assert leaves_of(case_of(inputs(*devices), TIGHT), last) == {}
+
+
 @pytest.mark.parametrize(
     ("last", "recorded_at"),
     [
-        pytest.param(seen("d2", "u1"), AFTER, id="a device, of which nobody has any number"),
+        pytest.param(seen("e2", "u1"), AFTER, id="an address, of which nobody has any number"),
         pytest.param(seen("c1", "p1"), AFTER, id="beside a phone, which may pass on"),
         pytest.param(seen("c1", "u2"), AFTER, id="beside somebody as new"),
         pytest.param(seen("c1", "u1", "p1"), AFTER, id="with two others"),

@@ -1,3 +1,4 @@
+import hmac
 import os
 import subprocess
 import sys
@@ -20,6 +21,13 @@ GOLDEN = {
 @pytest.mark.parametrize(("identifier", "key"), GOLDEN.items())
 def test_a_key_is_the_same_in_every_release(identifier: tuple[str, str, str], key: str) -> None:
     assert Keyring(SECRET).key(*identifier).hex() == key
+
+
+@pytest.mark.parametrize("length", [1, 63, 64, 65, 200])
+def test_a_key_is_the_hmac_of_what_it_stands_for_however_long_the_secret(length: int) -> None:
+    secret = bytes(range(length))
+    told = hmac.digest(secret, b"identifier\0person\0phone\0+8613800138000", "sha256")
+    assert Keyring(secret).key("person", "phone", "+8613800138000") == told[:KEY_BYTES]
 
 
 def test_a_key_is_sixteen_bytes() -> None:

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from libs.runtime.errors import InvalidArgument
-from services.tagging.domain.definition import TagDefinition, read_definition, tag_of
-from services.tagging.domain.names import DAY
+from services.tagging.domain.names import DAY, name_of
+from services.tagging.domain.tag import TagDefinition
+from tests.support.definitions import read_tag
 
 VIEWED = {"did": {"event": "product_viewed", "within": "7d"}}
 
@@ -28,7 +29,7 @@ def document(**more: Any) -> str:
 
 
 def read(**more: Any) -> TagDefinition:
-    return read_definition(document(**more), 3)
+    return read_tag(document(**more), 3)
 
 
 def refused(**more: Any) -> InvalidArgument:
@@ -42,7 +43,7 @@ def test_a_document_says_what_a_tag_is_called_means_and_asks() -> None:
     assert (tag.key, tag.version, tag.titles["zh"]) == ("looks_around", 3, "逛过")
     assert (tag.category, tag.value_type, tag.source) == ("behaviour", "flag", "rule")
     assert tag.time_to_live == 30 * DAY
-    assert [tag_of(name) for name in tag.conditions()] == ["looks_around"]
+    assert [name_of(name) for name in tag.conditions()] == ["looks_around"]
 
 
 @pytest.mark.parametrize("missing", ["tag", "title", "category", "owner", "description", "value", "source", "when"])

@@ -17,7 +17,7 @@ from libs.conditions.writing import write_document
 from libs.runtime.errors import InvalidArgument, TooLarge
 from libs.runtime.strict_yaml import read_yaml
 from services.tagging.codec.drafts import document_of, draft_of
-from services.tagging.domain.definition import read_definition
+from tests.support.definitions import read_tag
 from tests.unit.conditions.randomly import conditions
 from tests.unit.tagging.test_definition import VIEWED, document
 
@@ -28,7 +28,7 @@ def comes_back(text: str) -> None:
     sent = pb.TagDraft.FromString(draft_of(text).SerializeToString())
     protovalidate.validate(sent)
     again = document_of(sent, "draft")
-    assert read_definition(again, 1) == read_definition(text, 1)
+    assert read_tag(again, 1) == read_tag(text, 1)
     assert draft_of(again) == sent
 
 
@@ -44,15 +44,19 @@ def test_whatever_a_document_may_say_has_a_field() -> None:
     test = {"name": "x", "expect": None, "now": "2026-01-15T12:00:00+08:00", "tags": {"a": 1}, "zone": "UTC"}
     tests = [
         test | {"events": [{"event": "a", "ago": "3d", "properties": properties, "traits": {}, "source": "web"}]},
-        {"name": "y", "expect": "hot", "of": "p1"},
+        {"name": "y", "expect": "hot", "of": "p1", "level": None},
     ]
     said: dict[str, Any] = {"options": ["hot", "mild", "cold"], "time_to_live": "36h", "cleaning": {"tag": "staff"}}
     said |= {"value": "enum", "source": "inferred", "confidence": 0.5, "when": None}
+    said |= {"score": {"half_life": "30d", "evidence": [{"did": "a", "weight": 1.5}], "levels": {"high": 0.6}}}
     text = document(ladder=ladder, completion=completion, tests=tests, **said)
     comes_back(text)
     draft = draft_of(text)
     given = {field.name for field, _ in draft.ListFields()}
-    assert {field.name for field in pb.TagDraft.DESCRIPTOR.fields} - given == {"when"}
+    assert {field.name for field in pb.TagDraft.DESCRIPTOR.fields} - given == {
+        "when",
+        "trait",
+    }
 
 
 @pytest.mark.parametrize(("value", "wanted"), [("flag", True), ("number", 2.5), ("number", 3), ("text", "x")], ids=repr)
@@ -107,7 +111,7 @@ def test_a_number_that_is_none_is_refused() -> None:
 
 def test_a_draft_of_which_the_half_is_missing_is_refused_as_such_a_document_is() -> None:
     with pytest.raises(InvalidArgument, match=r"^title: is missing"):
-        read_definition(document_of(pb.TagDraft(tag="a"), "draft"), 1)
+        read_tag(document_of(pb.TagDraft(tag="a"), "draft"), 1)
 
 
 def test_a_draft_is_neither_too_large_nor_too_deep() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from libs.runtime.errors import FailedPrecondition, InvalidArgument
-from services.tagging.domain.definition import TagDefinition
-from services.tagging.domain.registry import KnownNames, check_retirable, checked, differences, tag_types
+from services.tagging.domain.registry import check_retirable, checked, differences, known_names
+from services.tagging.domain.tag import TagDefinition
 from tests.unit.tagging.test_definition import read
 
 
@@ -16,7 +16,7 @@ def reading(key: str, *others: str) -> TagDefinition:
 
 def findings(definition: TagDefinition, *others: TagDefinition, **more: Any) -> list[str]:
     among = {one.key: one for one in others}
-    names = KnownNames(more.get("events", {}), more.get("traits", {}), tag_types({**among, definition.key: definition}))
+    names = known_names({**among, definition.key: definition}, more.get("events", {}), more.get("traits", {}))
     return [f"{one.path}: {one.message}" for one in checked(definition, among, names)]
 
 
@@ -45,6 +45,6 @@ def test_a_tag_that_is_read_is_not_retired() -> None:
 
 
 def test_differences_are_told_by_line_and_a_new_version_alone_is_none() -> None:
-    assert list(differences(None, read())) == ["tag looks_around is new"]
-    assert list(differences(read(), read())) == []
-    assert list(differences(read(), read(owner="x", when={"tag": "a"}))) == ["another owner", "other conditions"]
+    assert list(differences((), [read()])) == ["tag looks_around is new"]
+    assert list(differences([read()], [read()])) == []
+    assert list(differences([read()], [read(owner="x", when={"tag": "a"})])) == ["another owner", "other conditions"]

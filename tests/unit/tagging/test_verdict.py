@@ -3,11 +3,13 @@
 from typing import Any
 
 from libs.conditions.calendar import Calendar
-from libs.conditions.standing import Answer
+from libs.conditions.features import Features
+from libs.conditions.standing import NOBODY, Answer
+from services.tagging.domain.asked import Asked
 from services.tagging.domain.by_hand import ByHand
-from services.tagging.domain.definition import TagDefinition
 from services.tagging.domain.names import DAY
-from services.tagging.domain.verdict import Verdict, verdict
+from services.tagging.domain.tag import TagDefinition
+from services.tagging.domain.verdict import Verdict
 from tests.unit.tagging.test_definition import VIEWED, read
 
 NOW = 1_770_000_000_000_000
@@ -19,7 +21,8 @@ def has(definition: TagDefinition, by_hand: ByHand | None = None, /, **answers: 
     def answer(name: str) -> Answer:
         return answers.get(name.partition("/")[2].replace("/", "_"), NO)
 
-    return verdict(definition, lambda name: answer(f"{name}"), by_hand, NOW, SHANGHAI)
+    said = {} if by_hand is None else {definition.name: by_hand}
+    return definition.verdict(Asked(answer, Features(), NOBODY, said, NOW, SHANGHAI))
 
 
 def said(value: Any, **more: Any) -> ByHand:

@@ -6,11 +6,17 @@ What the tags log holds: definitions and what was said by hand, and what follows
 A definition is filed under its own key, what was said by hand under the identifier that it is attached to, and what
 follows under the person. Types and payloads, all of version 1: "tag_published": TagPublished. "tag_retired":
 TagRetired. "tag_assigned": TagAssigned. "tag_removed": TagRemoved. "tag_set": TagSet. "tag_cleared": TagCleared.
-What follows names its cause in `causation_id`.
+"segment_published": SegmentPublished. "segment_retired": SegmentRetired. "segment_entered": SegmentEntered.
+"segment_left": SegmentLeft. "tiers_published": TiersPublished. "tiers_retired": TiersRetired. "tier_changed":
+TierChanged. "lifecycle_published": LifecyclePublished. "lifecycle_retired": LifecycleRetired. "stage_entered":
+StageEntered. "segment_listed": SegmentListed. "segment_unlisted": SegmentUnlisted. "score_moved": ScoreMoved.
+"cut_made": CutMade. What follows names its cause in `causation_id`.
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from portrait.tagging.v1 import tag_pb2 as _tag_pb2
 import builtins as _builtins
@@ -319,3 +325,549 @@ class TagCleared(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TagCleared: _TypeAlias = TagCleared  # noqa: Y015
+
+@_typing.final
+class SegmentPublished(_message.Message):
+    """Payload of "segment_published": this document is the segment's definition as soon as it has been computed on history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    segment: _builtins.str
+    """Key of the segment."""
+    version: _builtins.int
+    """Version, counted from 1 for each segment."""
+    document: _builtins.str
+    """The YAML document."""
+    by: _builtins.str
+    """Who published it."""
+    def __init__(
+        self,
+        *,
+        segment: _builtins.str = ...,
+        version: _builtins.int = ...,
+        document: _builtins.str = ...,
+        by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "document", b"document", "segment", b"segment", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SegmentPublished: _TypeAlias = SegmentPublished  # noqa: Y015
+
+@_typing.final
+class SegmentRetired(_message.Message):
+    """Payload of "segment_retired": nobody is a member any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    segment: _builtins.str
+    """Key of the segment."""
+    version: _builtins.int
+    """The version that was retired."""
+    by: _builtins.str
+    """Who retired it."""
+    reason: _builtins.str
+    """Why, in their words."""
+    def __init__(
+        self,
+        *,
+        segment: _builtins.str = ...,
+        version: _builtins.int = ...,
+        by: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "reason", b"reason", "segment", b"segment", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SegmentRetired: _TypeAlias = SegmentRetired  # noqa: Y015
+
+@_typing.final
+class SegmentEntered(_message.Message):
+    """Payload of "segment_entered": the person is a member now. The segment "everyone" is built in: all of whom anything is
+    known.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_MICROS_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    DEFINITION_VERSION_FIELD_NUMBER: _builtins.int
+    BACKFILL_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    segment: _builtins.str
+    """Key of the segment."""
+    expires_at_micros: _builtins.int
+    """When it ends unless something happens, in microseconds since 1970 UTC; 0 where nothing is known to end it."""
+    origin: _tag_pb2.Origin.ValueType
+    """How the person came into it."""
+    definition_version: _builtins.int
+    """The version of the definition that answered."""
+    backfill: _builtins.bool
+    """Found when a definition was computed on history: nothing happened to the person just now."""
+    revision: _builtins.int
+    """Counts what was told of the person, so that nothing is told twice."""
+    def __init__(
+        self,
+        *,
+        segment: _builtins.str = ...,
+        expires_at_micros: _builtins.int = ...,
+        origin: _tag_pb2.Origin.ValueType = ...,
+        definition_version: _builtins.int = ...,
+        backfill: _builtins.bool = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backfill", b"backfill", "definition_version", b"definition_version", "expires_at_micros", b"expires_at_micros", "origin", b"origin", "revision", b"revision", "segment", b"segment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SegmentEntered: _TypeAlias = SegmentEntered  # noqa: Y015
+
+@_typing.final
+class SegmentLeft(_message.Message):
+    """Payload of "segment_left": the person is no member any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DEFINITION_VERSION_FIELD_NUMBER: _builtins.int
+    BACKFILL_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    BECAME_FIELD_NUMBER: _builtins.int
+    segment: _builtins.str
+    """Key of the segment."""
+    reason: Global___RemovalReason.ValueType
+    """Why."""
+    definition_version: _builtins.int
+    """The version of the definition that answered; of a retired segment, the last one."""
+    backfill: _builtins.bool
+    """Found when a definition was computed on history: nothing happened to the person just now."""
+    revision: _builtins.int
+    """Counts what was told of the person, so that nothing is told twice."""
+    became: _builtins.bytes
+    """Who holds what this person held, 16 bytes, where the person became another."""
+    def __init__(
+        self,
+        *,
+        segment: _builtins.str = ...,
+        reason: Global___RemovalReason.ValueType = ...,
+        definition_version: _builtins.int = ...,
+        backfill: _builtins.bool = ...,
+        revision: _builtins.int = ...,
+        became: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backfill", b"backfill", "became", b"became", "definition_version", b"definition_version", "reason", b"reason", "revision", b"revision", "segment", b"segment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SegmentLeft: _TypeAlias = SegmentLeft  # noqa: Y015
+
+@_typing.final
+class SegmentListed(_message.Message):
+    """Payload of "segment_listed": a file says that the person of this identifier is in a list. The last one stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    segment: _builtins.str
+    """Key of the segment."""
+    by: _builtins.str
+    """Who says so."""
+    import_id: _builtins.str
+    """The import that it came with."""
+    def __init__(
+        self,
+        *,
+        segment: _builtins.str = ...,
+        by: _builtins.str = ...,
+        import_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "import_id", b"import_id", "segment", b"segment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SegmentListed: _TypeAlias = SegmentListed  # noqa: Y015
+
+@_typing.final
+class SegmentUnlisted(_message.Message):
+    """Payload of "segment_unlisted": a file says that the person of this identifier is not in a list. The last one stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    segment: _builtins.str
+    """Key of the segment."""
+    by: _builtins.str
+    """Who says so."""
+    import_id: _builtins.str
+    """The import that it came with."""
+    def __init__(
+        self,
+        *,
+        segment: _builtins.str = ...,
+        by: _builtins.str = ...,
+        import_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "import_id", b"import_id", "segment", b"segment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SegmentUnlisted: _TypeAlias = SegmentUnlisted  # noqa: Y015
+
+@_typing.final
+class TiersPublished(_message.Message):
+    """Payload of "tiers_published": this document defines the tenant's tiers as soon as it has been computed on history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Version, counted from 1."""
+    document: _builtins.str
+    """The YAML document."""
+    by: _builtins.str
+    """Who published it."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        document: _builtins.str = ...,
+        by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "document", b"document", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TiersPublished: _TypeAlias = TiersPublished  # noqa: Y015
+
+@_typing.final
+class TiersRetired(_message.Message):
+    """Payload of "tiers_retired": nobody is in a tier any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The version that was retired."""
+    by: _builtins.str
+    """Who retired it."""
+    reason: _builtins.str
+    """Why, in their words."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        by: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "reason", b"reason", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TiersRetired: _TypeAlias = TiersRetired  # noqa: Y015
+
+@_typing.final
+class TierChanged(_message.Message):
+    """Payload of "tier_changed": the person is in another tier now, or in none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    FORMER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_MICROS_FIELD_NUMBER: _builtins.int
+    DEFINITION_VERSION_FIELD_NUMBER: _builtins.int
+    BACKFILL_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    BECAME_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """Key of the tier; empty for none."""
+    former: _builtins.str
+    """The tier before; empty for none."""
+    reason: Global___RemovalReason.ValueType
+    """Why, where the person is in none."""
+    expires_at_micros: _builtins.int
+    """When it ends unless something happens, in microseconds since 1970 UTC; 0 where nothing is known to end it."""
+    definition_version: _builtins.int
+    """The version of the definition that answered."""
+    backfill: _builtins.bool
+    """Found when a definition was computed on history: nothing happened to the person just now."""
+    revision: _builtins.int
+    """Counts what was told of the person, so that nothing is told twice."""
+    became: _builtins.bytes
+    """Who is in the tier in which this person was, 16 bytes, where the person became another."""
+    def __init__(
+        self,
+        *,
+        tier: _builtins.str = ...,
+        former: _builtins.str = ...,
+        reason: Global___RemovalReason.ValueType = ...,
+        expires_at_micros: _builtins.int = ...,
+        definition_version: _builtins.int = ...,
+        backfill: _builtins.bool = ...,
+        revision: _builtins.int = ...,
+        became: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backfill", b"backfill", "became", b"became", "definition_version", b"definition_version", "expires_at_micros", b"expires_at_micros", "former", b"former", "reason", b"reason", "revision", b"revision", "tier", b"tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TierChanged: _TypeAlias = TierChanged  # noqa: Y015
+
+@_typing.final
+class LifecyclePublished(_message.Message):
+    """Payload of "lifecycle_published": this document is the tenant's lifecycle as soon as it has been computed on history."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Version, counted from 1."""
+    document: _builtins.str
+    """The YAML document."""
+    by: _builtins.str
+    """Who published it."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        document: _builtins.str = ...,
+        by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "document", b"document", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LifecyclePublished: _TypeAlias = LifecyclePublished  # noqa: Y015
+
+@_typing.final
+class LifecycleRetired(_message.Message):
+    """Payload of "lifecycle_retired": nobody is in a stage any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The version that was retired."""
+    by: _builtins.str
+    """Who retired it."""
+    reason: _builtins.str
+    """Why, in their words."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        by: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "reason", b"reason", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LifecycleRetired: _TypeAlias = LifecycleRetired  # noqa: Y015
+
+@_typing.final
+class StageEntered(_message.Message):
+    """Payload of "stage_entered": the person is in another stage of the lifecycle now, or in none. Of several moves that were
+    found at once, only the stage that they end in is told; ExplainStage has them all.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    FORMER_FIELD_NUMBER: _builtins.int
+    SINCE_MICROS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_MICROS_FIELD_NUMBER: _builtins.int
+    DEFINITION_VERSION_FIELD_NUMBER: _builtins.int
+    BACKFILL_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    BECAME_FIELD_NUMBER: _builtins.int
+    stage: _builtins.str
+    """Key of the stage; empty for none."""
+    former: _builtins.str
+    """The stage before; empty for none."""
+    since_micros: _builtins.int
+    """The beginning of the day on which it came about, in microseconds since 1970 UTC: of an event that comes late, the day
+    on which it happened. 0 for none.
+    """
+    reason: Global___RemovalReason.ValueType
+    """Why, where the person is in none."""
+    expires_at_micros: _builtins.int
+    """When time alone ends it unless something happens, in microseconds since 1970 UTC, exactly; 0 for never."""
+    definition_version: _builtins.int
+    """The version of the lifecycle that answered."""
+    backfill: _builtins.bool
+    """Found when a lifecycle was computed on history: nothing happened to the person just now."""
+    revision: _builtins.int
+    """Counts what was told of the person, so that nothing is told twice."""
+    became: _builtins.bytes
+    """Who is in the stage in which this person was, 16 bytes, where the person became another."""
+    def __init__(
+        self,
+        *,
+        stage: _builtins.str = ...,
+        former: _builtins.str = ...,
+        since_micros: _builtins.int = ...,
+        reason: Global___RemovalReason.ValueType = ...,
+        expires_at_micros: _builtins.int = ...,
+        definition_version: _builtins.int = ...,
+        backfill: _builtins.bool = ...,
+        revision: _builtins.int = ...,
+        became: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backfill", b"backfill", "became", b"became", "definition_version", b"definition_version", "expires_at_micros", b"expires_at_micros", "former", b"former", "reason", b"reason", "revision", b"revision", "since_micros", b"since_micros", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageEntered: _TypeAlias = StageEntered  # noqa: Y015
+
+@_typing.final
+class ScoreMoved(_message.Message):
+    """Payload of "score_moved": the score of a tag of the person is at another level now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAG_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    FORMER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DEFINITION_VERSION_FIELD_NUMBER: _builtins.int
+    BACKFILL_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    BECAME_FIELD_NUMBER: _builtins.int
+    tag: _builtins.str
+    """Key of the tag."""
+    value: _builtins.float
+    """The score, 0 to 1; absent where too little is known."""
+    level: _builtins.str
+    """The level that it reaches; empty for none."""
+    former: _builtins.str
+    """The level before; empty for none."""
+    reason: Global___RemovalReason.ValueType
+    """Why, where it is at no level."""
+    definition_version: _builtins.int
+    """The version of the tag's definition that answered."""
+    backfill: _builtins.bool
+    """Found when a definition was computed on history: nothing happened to the person just now."""
+    revision: _builtins.int
+    """Counts what was told of the person, so that nothing is told twice."""
+    became: _builtins.bytes
+    """Whose score it is now, 16 bytes, where the person became another."""
+    def __init__(
+        self,
+        *,
+        tag: _builtins.str = ...,
+        value: _builtins.float | None = ...,
+        level: _builtins.str = ...,
+        former: _builtins.str = ...,
+        reason: Global___RemovalReason.ValueType = ...,
+        definition_version: _builtins.int = ...,
+        backfill: _builtins.bool = ...,
+        revision: _builtins.int = ...,
+        became: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "backfill", b"backfill", "became", b"became", "definition_version", b"definition_version", "former", b"former", "level", b"level", "reason", b"reason", "revision", b"revision", "tag", b"tag", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___ScoreMoved: _TypeAlias = ScoreMoved  # noqa: Y015
+
+@_typing.final
+class CutMade(_message.Message):
+    """Payload of "cut_made": from now on people are ranked by these thresholds, until the next cut. It is filed under the
+    key of the tag's definition.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAG_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    THRESHOLDS_FIELD_NUMBER: _builtins.int
+    POPULATION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    tag: _builtins.str
+    """Key of the tag."""
+    day: _builtins.int
+    """The day as of whose beginning everybody was measured, in days since 1970-01-01 of the tenant's calendar."""
+    population: _builtins.int
+    """How many people there was anything to measure of."""
+    version: _builtins.int
+    """Counts the cuts of the tag, from 1."""
+    parts: _builtins.int
+    """The parts into which everybody is cut."""
+    @_builtins.property
+    def thresholds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The last number of each part but the highest, in ten-thousandths; of a tag that tells a moment, days since
+        1970-01-01.
+        """
+
+    def __init__(
+        self,
+        *,
+        tag: _builtins.str = ...,
+        day: _builtins.int = ...,
+        thresholds: _abc.Iterable[_builtins.int] | None = ...,
+        population: _builtins.int = ...,
+        version: _builtins.int = ...,
+        parts: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "parts", b"parts", "population", b"population", "tag", b"tag", "thresholds", b"thresholds", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CutMade: _TypeAlias = CutMade  # noqa: Y015

@@ -6,7 +6,11 @@ What the tags log holds: definitions and what was said by hand, and what follows
 A definition is filed under its own key, what was said by hand under the identifier that it is attached to, and what
 follows under the person. Types and payloads, all of version 1: "tag_published": TagPublished. "tag_retired":
 TagRetired. "tag_assigned": TagAssigned. "tag_removed": TagRemoved. "tag_set": TagSet. "tag_cleared": TagCleared.
-What follows names its cause in `causation_id`.
+"segment_published": SegmentPublished. "segment_retired": SegmentRetired. "segment_entered": SegmentEntered.
+"segment_left": SegmentLeft. "tiers_published": TiersPublished. "tiers_retired": TiersRetired. "tier_changed":
+TierChanged. "lifecycle_published": LifecyclePublished. "lifecycle_retired": LifecycleRetired. "stage_entered":
+StageEntered. "segment_listed": SegmentListed. "segment_unlisted": SegmentUnlisted. "score_moved": ScoreMoved.
+"cut_made": CutMade. What follows names its cause in `causation_id`.
 """
 
 from collections import abc as _abc

@@ -215,7 +215,9 @@ class TagDefinition(_message.Message):
     value_type: Global___ValueType.ValueType
     """What its values are."""
     source: _builtins.str
-    """Where its values come from: "rule", "statistic", "first_last", "ranking", "imported", "set_by_hand" or "inferred"."""
+    """Where its values come from: "rule", "statistic", "first_last", "ranking", "trait", "imported",
+    "set_by_hand" or "inferred".
+    """
     @_builtins.property
     def published_at(self) -> _timestamp_pb2.Timestamp:
         """When it was published."""
@@ -295,6 +297,8 @@ class TagDraft(_message.Message):
     CLEANING_FIELD_NUMBER: _builtins.int
     COMPLETION_FIELD_NUMBER: _builtins.int
     TESTS_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    TRAIT_FIELD_NUMBER: _builtins.int
     tag: _builtins.str
     """Its key."""
     category: _builtins.str
@@ -306,9 +310,13 @@ class TagDraft(_message.Message):
     value: Global___ValueType.ValueType
     """What its values are."""
     source: _builtins.str
-    """Where its values come from: "rule", "statistic", "first_last", "ranking", "imported", "set_by_hand" or "inferred"."""
+    """Where its values come from: "rule", "statistic", "first_last", "ranking", "trait", "imported",
+    "set_by_hand" or "inferred".
+    """
     confidence: _builtins.float
     """Only of what is inferred: how sure it is, above 0 and up to 1."""
+    trait: _builtins.str
+    """Only of the source "trait": the trait whose value it is."""
     @_builtins.property
     def title(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Titles by language, such as "zh" and "en"."""
@@ -341,6 +349,10 @@ class TagDraft(_message.Message):
     def tests(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]:
         """Examples that must come out as expected, as a document writes them."""
 
+    @_builtins.property
+    def score(self) -> _struct_pb2.Struct:
+        """How sure it is, or how far somebody is, as the section `score` of a document writes it."""
+
     def __init__(
         self,
         *,
@@ -359,16 +371,98 @@ class TagDraft(_message.Message):
         cleaning: _condition_pb2.Condition | None = ...,
         completion: _abc.Iterable[Global___TagCompletion] | None = ...,
         tests: _abc.Iterable[_struct_pb2.Struct] | None = ...,
+        score: _struct_pb2.Struct | None = ...,
+        trait: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "cleaning", b"cleaning", "confidence", b"confidence", "time_to_live", b"time_to_live", "when", b"when"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "cleaning", b"cleaning", "confidence", b"confidence", "score", b"score", "time_to_live", b"time_to_live", "when", b"when"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "category", b"category", "cleaning", b"cleaning", "completion", b"completion", "confidence", b"confidence", "description", b"description", "ladder", b"ladder", "options", b"options", "owner", b"owner", "source", b"source", "tag", b"tag", "tests", b"tests", "time_to_live", b"time_to_live", "title", b"title", "value", b"value", "when", b"when"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "category", b"category", "cleaning", b"cleaning", "completion", b"completion", "confidence", b"confidence", "description", b"description", "ladder", b"ladder", "options", b"options", "owner", b"owner", "score", b"score", "source", b"source", "tag", b"tag", "tests", b"tests", "time_to_live", b"time_to_live", "title", b"title", "trait", b"trait", "value", b"value", "when", b"when"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
     _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
 
 Global___TagDraft: _TypeAlias = TagDraft  # noqa: Y015
+
+@_typing.final
+class PersonScore(_message.Message):
+    """How sure a tag is of a person, or how far the person is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAG_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
+    DEFINITION_VERSION_FIELD_NUMBER: _builtins.int
+    tag: _builtins.str
+    """Key of the tag."""
+    value: _builtins.float
+    """The score, 0 to 1; absent where too little is known."""
+    level: _builtins.str
+    """The level that it reaches; empty for none."""
+    pieces: _builtins.int
+    """How many pieces of evidence count; 1 for a rank, 0 where nothing is known."""
+    definition_version: _builtins.int
+    """The version of the definition that answered."""
+    def __init__(
+        self,
+        *,
+        tag: _builtins.str = ...,
+        value: _builtins.float | None = ...,
+        level: _builtins.str = ...,
+        pieces: _builtins.int = ...,
+        definition_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "definition_version", b"definition_version", "level", b"level", "pieces", b"pieces", "tag", b"tag", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___PersonScore: _TypeAlias = PersonScore  # noqa: Y015
+
+@_typing.final
+class ScoreContribution(_message.Message):
+    """What one kind of evidence brings to a score."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ABOUT_FIELD_NUMBER: _builtins.int
+    ASKS_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    EVENT_IDS_FIELD_NUMBER: _builtins.int
+    about: _builtins.str
+    """Its place in the section `score` of the document, such as "evidence[0]" or "feedback.ignored"; "rank"."""
+    asks: _builtins.str
+    """What it asks, in one line."""
+    pieces: _builtins.int
+    """How many pieces count."""
+    points: _builtins.float
+    """How many points they are today, faded as they are; of a rank, what was measured."""
+    @_builtins.property
+    def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The interactions that these are, 16 bytes each; the newest if they are many."""
+
+    def __init__(
+        self,
+        *,
+        about: _builtins.str = ...,
+        asks: _builtins.str = ...,
+        pieces: _builtins.int = ...,
+        points: _builtins.float = ...,
+        event_ids: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "asks", b"asks", "event_ids", b"event_ids", "pieces", b"pieces", "points", b"points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreContribution: _TypeAlias = ScoreContribution  # noqa: Y015
 
 @_typing.final
 class TagRung(_message.Message):

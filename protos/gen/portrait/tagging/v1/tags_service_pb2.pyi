@@ -11,7 +11,10 @@ from google.protobuf.internal import containers as _containers
 from portrait.identity.v1 import person_pb2 as _person_pb2
 from portrait.log.v1 import event_pb2 as _event_pb2
 from portrait.tagging.v1 import events_pb2 as _events_pb2
+from portrait.tagging.v1 import lifecycle_pb2 as _lifecycle_pb2
+from portrait.tagging.v1 import segment_pb2 as _segment_pb2
 from portrait.tagging.v1 import tag_pb2 as _tag_pb2
+from portrait.tagging.v1 import tiers_pb2 as _tiers_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -433,27 +436,51 @@ Global___GetPersonTagsRequest: _TypeAlias = GetPersonTagsRequest  # noqa: Y015
 
 @_typing.final
 class GetPersonTagsResponse(_message.Message):
-    """The tags of a person."""
+    """The tags of a person, and what else follows from definitions."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PERSON_ID_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
     """The OneID, 32 hexadecimal digits."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedCompositeFieldContainer[_tag_pb2.HeldTag]:
         """By key."""
 
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedCompositeFieldContainer[_segment_pb2.HeldSegment]:
+        """By key; "everyone" is not among them."""
+
+    @_builtins.property
+    def tier(self) -> _tiers_pb2.HeldTier:
+        """Absent for whoever is in none."""
+
+    @_builtins.property
+    def stage(self) -> _lifecycle_pb2.HeldStage:
+        """Absent for whoever is in none."""
+
+    @_builtins.property
+    def scores(self) -> _containers.RepeatedCompositeFieldContainer[_tag_pb2.PersonScore]:
+        """Scores, computed for this answer, by key; with `as_of`, from what had happened by then. None with `known_at`."""
+
     def __init__(
         self,
         *,
         person_id: _builtins.str = ...,
         tags: _abc.Iterable[_tag_pb2.HeldTag] | None = ...,
+        segments: _abc.Iterable[_segment_pb2.HeldSegment] | None = ...,
+        tier: _tiers_pb2.HeldTier | None = ...,
+        stage: _lifecycle_pb2.HeldStage | None = ...,
+        scores: _abc.Iterable[_tag_pb2.PersonScore] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stage", b"stage", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["person_id", b"person_id", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["person_id", b"person_id", "scores", b"scores", "segments", b"segments", "stage", b"stage", "tags", b"tags", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -781,6 +808,8 @@ class ExplainTagResponse(_message.Message):
     REASONS_FIELD_NUMBER: _builtins.int
     BY_HAND_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
     """The OneID, 32 hexadecimal digits."""
     summary: _builtins.str
@@ -801,6 +830,14 @@ class ExplainTagResponse(_message.Message):
     def by_hand(self) -> Global___SetByHand:
         """What was set by hand or imported, and stands."""
 
+    @_builtins.property
+    def score(self) -> _tag_pb2.PersonScore:
+        """The tag's score; absent where it has none."""
+
+    @_builtins.property
+    def contributions(self) -> _containers.RepeatedCompositeFieldContainer[_tag_pb2.ScoreContribution]:
+        """What each kind of evidence brings to the score."""
+
     def __init__(
         self,
         *,
@@ -810,10 +847,12 @@ class ExplainTagResponse(_message.Message):
         reasons: _abc.Iterable[Global___ReasonForTag] | None = ...,
         by_hand: Global___SetByHand | None = ...,
         summary: _builtins.str = ...,
+        score: _tag_pb2.PersonScore | None = ...,
+        contributions: _abc.Iterable[_tag_pb2.ScoreContribution] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["by_hand", b"by_hand", "found", b"found", "held", b"held"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["by_hand", b"by_hand", "found", b"found", "held", b"held", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_hand", b"by_hand", "found", b"found", "held", b"held", "person_id", b"person_id", "reasons", b"reasons", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_hand", b"by_hand", "contributions", b"contributions", "found", b"found", "held", b"held", "person_id", b"person_id", "reasons", b"reasons", "score", b"score", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1022,6 +1061,188 @@ class PreviewTagResponse(_message.Message):
 Global___PreviewTagResponse: _TypeAlias = PreviewTagResponse  # noqa: Y015
 
 @_typing.final
+class PublishTiersRequest(_message.Message):
+    """Publishes tiers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    LOOK_AT_FIELD_NUMBER: _builtins.int
+    document: _builtins.str
+    """The YAML document."""
+    etag: _builtins.str
+    """Etag of the version that this one replaces; ABORTED if it is not the current one. Empty: replaces whatever stands."""
+    request_id: _builtins.str
+    """Makes a repeat answer as the first did."""
+    validate_only: _builtins.bool
+    """Only check, and answer with the plan."""
+    look_at: _builtins.int
+    """People to look at for the plan at most; 0 means 500."""
+    def __init__(
+        self,
+        *,
+        document: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        look_at: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "etag", b"etag", "look_at", b"look_at", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishTiersRequest: _TypeAlias = PublishTiersRequest  # noqa: Y015
+
+@_typing.final
+class PublishTiersResponse(_message.Message):
+    """The plan, and the tiers that it led to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def definition(self) -> _tiers_pb2.TiersDefinition:
+        """The tiers as they stand, or would stand."""
+
+    @_builtins.property
+    def plan(self) -> Global___TagPlan:
+        """What changes; whoever would come into a tier from none gains it."""
+
+    def __init__(
+        self,
+        *,
+        definition: _tiers_pb2.TiersDefinition | None = ...,
+        plan: Global___TagPlan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishTiersResponse: _TypeAlias = PublishTiersResponse  # noqa: Y015
+
+@_typing.final
+class GetTiersRequest(_message.Message):
+    """Asks for the tiers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Version wanted; 0 means the newest."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTiersRequest: _TypeAlias = GetTiersRequest  # noqa: Y015
+
+@_typing.final
+class GetTiersResponse(_message.Message):
+    """The tiers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def definition(self) -> _tiers_pb2.TiersDefinition:
+        """The definition."""
+
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[_tiers_pb2.TiersDefinition]:
+        """All versions that there are, oldest first, without their documents."""
+
+    def __init__(
+        self,
+        *,
+        definition: _tiers_pb2.TiersDefinition | None = ...,
+        versions: _abc.Iterable[_tiers_pb2.TiersDefinition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTiersResponse: _TypeAlias = GetTiersResponse  # noqa: Y015
+
+@_typing.final
+class RetireTiersRequest(_message.Message):
+    """Retires the tiers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    etag: _builtins.str
+    """Etag of the version that is to be retired; ABORTED if it is not the current one. Empty: whatever stands."""
+    reason: _builtins.str
+    """Why."""
+    request_id: _builtins.str
+    """Makes a repeat answer as the first did."""
+    validate_only: _builtins.bool
+    """Only check, and answer with the plan."""
+    def __init__(
+        self,
+        *,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetireTiersRequest: _TypeAlias = RetireTiersRequest  # noqa: Y015
+
+@_typing.final
+class RetireTiersResponse(_message.Message):
+    """What was retired."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    lost: _builtins.int
+    """People who leave their tier, as far as is known at the moment."""
+    @_builtins.property
+    def definition(self) -> _tiers_pb2.TiersDefinition:
+        """The definition as it stands, or would stand."""
+
+    def __init__(
+        self,
+        *,
+        definition: _tiers_pb2.TiersDefinition | None = ...,
+        lost: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "lost", b"lost"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetireTiersResponse: _TypeAlias = RetireTiersResponse  # noqa: Y015
+
+@_typing.final
 class WatchTagsRequest(_message.Message):
     """Asks to be told of tags."""
 
@@ -1116,3 +1337,307 @@ class WatchTagsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
 
 Global___WatchTagsResponse: _TypeAlias = WatchTagsResponse  # noqa: Y015
+
+@_typing.final
+class PublishLifecycleRequest(_message.Message):
+    """Publishes a lifecycle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    LOOK_AT_FIELD_NUMBER: _builtins.int
+    document: _builtins.str
+    """The YAML document."""
+    etag: _builtins.str
+    """Etag of the version that this one replaces; ABORTED if it is not the current one. Empty: replaces whatever stands."""
+    request_id: _builtins.str
+    """Makes a repeat answer as the first did."""
+    validate_only: _builtins.bool
+    """Only check, and answer with the plan."""
+    look_at: _builtins.int
+    """People to look at for the plan at most; 0 means 500."""
+    def __init__(
+        self,
+        *,
+        document: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        look_at: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "etag", b"etag", "look_at", b"look_at", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishLifecycleRequest: _TypeAlias = PublishLifecycleRequest  # noqa: Y015
+
+@_typing.final
+class PublishLifecycleResponse(_message.Message):
+    """The plan, and the lifecycle that it led to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def definition(self) -> _lifecycle_pb2.LifecycleDefinition:
+        """The lifecycle as it stands, or would stand."""
+
+    @_builtins.property
+    def plan(self) -> Global___TagPlan:
+        """What changes; whoever would come into a stage from none gains it."""
+
+    def __init__(
+        self,
+        *,
+        definition: _lifecycle_pb2.LifecycleDefinition | None = ...,
+        plan: Global___TagPlan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishLifecycleResponse: _TypeAlias = PublishLifecycleResponse  # noqa: Y015
+
+@_typing.final
+class GetLifecycleRequest(_message.Message):
+    """Asks for the lifecycle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Version wanted; 0 means the newest."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLifecycleRequest: _TypeAlias = GetLifecycleRequest  # noqa: Y015
+
+@_typing.final
+class GetLifecycleResponse(_message.Message):
+    """The lifecycle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def definition(self) -> _lifecycle_pb2.LifecycleDefinition:
+        """The definition."""
+
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[_lifecycle_pb2.LifecycleDefinition]:
+        """All versions that there are, oldest first, without their documents."""
+
+    def __init__(
+        self,
+        *,
+        definition: _lifecycle_pb2.LifecycleDefinition | None = ...,
+        versions: _abc.Iterable[_lifecycle_pb2.LifecycleDefinition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLifecycleResponse: _TypeAlias = GetLifecycleResponse  # noqa: Y015
+
+@_typing.final
+class RetireLifecycleRequest(_message.Message):
+    """Retires the lifecycle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    etag: _builtins.str
+    """Etag of the version that is to be retired; ABORTED if it is not the current one. Empty: whatever stands."""
+    reason: _builtins.str
+    """Why."""
+    request_id: _builtins.str
+    """Makes a repeat answer as the first did."""
+    validate_only: _builtins.bool
+    """Only check, and answer with the plan."""
+    def __init__(
+        self,
+        *,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetireLifecycleRequest: _TypeAlias = RetireLifecycleRequest  # noqa: Y015
+
+@_typing.final
+class RetireLifecycleResponse(_message.Message):
+    """What was retired."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    lost: _builtins.int
+    """People who leave their stage, as far as is known at the moment."""
+    @_builtins.property
+    def definition(self) -> _lifecycle_pb2.LifecycleDefinition:
+        """The definition as it stands, or would stand."""
+
+    def __init__(
+        self,
+        *,
+        definition: _lifecycle_pb2.LifecycleDefinition | None = ...,
+        lost: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "lost", b"lost"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetireLifecycleResponse: _TypeAlias = RetireLifecycleResponse  # noqa: Y015
+
+@_typing.final
+class ExplainStageRequest(_message.Message):
+    """Asks why somebody is in their stage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def person(self) -> _person_pb2.PersonReference:
+        """Whose."""
+
+    def __init__(
+        self,
+        *,
+        person: _person_pb2.PersonReference | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainStageRequest: _TypeAlias = ExplainStageRequest  # noqa: Y015
+
+@_typing.final
+class ExplainStageResponse(_message.Message):
+    """How somebody came to their stage, by the lifecycle that is live."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
+    MOVES_FIELD_NUMBER: _builtins.int
+    AHEAD_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    person_id: _builtins.str
+    """The OneID, 32 hexadecimal digits."""
+    found: _builtins.str
+    """The stage that the history says; empty for none."""
+    summary: _builtins.str
+    """All of it in one sentence."""
+    @_builtins.property
+    def held(self) -> _lifecycle_pb2.HeldStage:
+        """The stage as last told; absent for none. It lags behind what the history says for as long as telling takes."""
+
+    @_builtins.property
+    def moves(self) -> _containers.RepeatedCompositeFieldContainer[Global___StageMove]:
+        """How it came about, oldest first: the beginning in the first stage, and moves; the newest 50 where there are more."""
+
+    @_builtins.property
+    def ahead(self) -> _containers.RepeatedCompositeFieldContainer[Global___StageMove]:
+        """What time alone would do next, unless something happens; none if it would do nothing."""
+
+    def __init__(
+        self,
+        *,
+        person_id: _builtins.str = ...,
+        held: _lifecycle_pb2.HeldStage | None = ...,
+        found: _builtins.str = ...,
+        moves: _abc.Iterable[Global___StageMove] | None = ...,
+        ahead: _abc.Iterable[Global___StageMove] | None = ...,
+        summary: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["held", b"held"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "found", b"found", "held", b"held", "moves", b"moves", "person_id", b"person_id", "summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainStageResponse: _TypeAlias = ExplainStageResponse  # noqa: Y015
+
+@_typing.final
+class StageMove(_message.Message):
+    """A stage that somebody came to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    BY_TIME_FIELD_NUMBER: _builtins.int
+    FORMER_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    MOVE_FIELD_NUMBER: _builtins.int
+    LEAVES_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """The day, as 2026-03-01, in the tenant's zone."""
+    by_time: _builtins.bool
+    """Whether it came about as the day began, by time alone, and not by what happened on it."""
+    former: _builtins.str
+    """The stage before; empty at first."""
+    stage: _builtins.str
+    """The stage."""
+    move: _builtins.str
+    """The move's place in the document, such as "moves[3]"; empty at first."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When that day begins."""
+
+    @_builtins.property
+    def leaves(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainedLeaf]:
+        """The parts of its condition as they stood then; of what lies ahead, as they would stand."""
+
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        by_time: _builtins.bool = ...,
+        former: _builtins.str = ...,
+        stage: _builtins.str = ...,
+        move: _builtins.str = ...,
+        leaves: _abc.Iterable[Global___ExplainedLeaf] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "by_time", b"by_time", "day", b"day", "former", b"former", "leaves", b"leaves", "move", b"move", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageMove: _TypeAlias = StageMove  # noqa: Y015

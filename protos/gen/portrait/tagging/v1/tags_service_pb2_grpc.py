@@ -85,6 +85,41 @@ class TagsStub:
                 request_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PreviewTagRequest.SerializeToString,
                 response_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PreviewTagResponse.FromString,
                 _registered_method=True)
+        self.PublishTiers = channel.unary_unary(
+                '/portrait.tagging.v1.Tags/PublishTiers',
+                request_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PublishTiersRequest.SerializeToString,
+                response_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PublishTiersResponse.FromString,
+                _registered_method=True)
+        self.GetTiers = channel.unary_unary(
+                '/portrait.tagging.v1.Tags/GetTiers',
+                request_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.GetTiersRequest.SerializeToString,
+                response_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.GetTiersResponse.FromString,
+                _registered_method=True)
+        self.RetireTiers = channel.unary_unary(
+                '/portrait.tagging.v1.Tags/RetireTiers',
+                request_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.RetireTiersRequest.SerializeToString,
+                response_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.RetireTiersResponse.FromString,
+                _registered_method=True)
+        self.PublishLifecycle = channel.unary_unary(
+                '/portrait.tagging.v1.Tags/PublishLifecycle',
+                request_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PublishLifecycleRequest.SerializeToString,
+                response_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PublishLifecycleResponse.FromString,
+                _registered_method=True)
+        self.GetLifecycle = channel.unary_unary(
+                '/portrait.tagging.v1.Tags/GetLifecycle',
+                request_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.GetLifecycleRequest.SerializeToString,
+                response_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.GetLifecycleResponse.FromString,
+                _registered_method=True)
+        self.RetireLifecycle = channel.unary_unary(
+                '/portrait.tagging.v1.Tags/RetireLifecycle',
+                request_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.RetireLifecycleRequest.SerializeToString,
+                response_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.RetireLifecycleResponse.FromString,
+                _registered_method=True)
+        self.ExplainStage = channel.unary_unary(
+                '/portrait.tagging.v1.Tags/ExplainStage',
+                request_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.ExplainStageRequest.SerializeToString,
+                response_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.ExplainStageResponse.FromString,
+                _registered_method=True)
         self.WatchTags = channel.unary_stream(
                 '/portrait.tagging.v1.Tags/WatchTags',
                 request_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.WatchTagsRequest.SerializeToString,
@@ -125,7 +160,7 @@ class TagsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPersonTags(self, request, context):
-        """Reads the tags of a person: now, as of a past time, or as known then.
+        """Reads the tags of a person, their segments, their tier and their stage: now, as of a past time, or as known then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,6 +196,55 @@ class TagsServicer:
 
     def PreviewTag(self, request, context):
         """Tells what a definition would change, and changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishTiers(self, request, context):
+        """Publishes a new version of the tenant's tiers: it is computed on history, then people are answered by it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTiers(self, request, context):
+        """Reads the tenant's tiers: the newest version, or another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireTiers(self, request, context):
+        """Retires the tenant's tiers: nobody is in one any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishLifecycle(self, request, context):
+        """Publishes a new version of the tenant's lifecycle: it is computed on history, then people are answered by it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLifecycle(self, request, context):
+        """Reads the tenant's lifecycle: the newest version, or another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireLifecycle(self, request, context):
+        """Retires the tenant's lifecycle: nobody is in a stage any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainStage(self, request, context):
+        """Says by which moves a person came to their stage, each with its day and its reasons.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,6 +309,41 @@ def add_TagsServicer_to_server(servicer, server):
                     servicer.PreviewTag,
                     request_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PreviewTagRequest.FromString,
                     response_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PreviewTagResponse.SerializeToString,
+            ),
+            'PublishTiers': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishTiers,
+                    request_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PublishTiersRequest.FromString,
+                    response_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PublishTiersResponse.SerializeToString,
+            ),
+            'GetTiers': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTiers,
+                    request_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.GetTiersRequest.FromString,
+                    response_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.GetTiersResponse.SerializeToString,
+            ),
+            'RetireTiers': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireTiers,
+                    request_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.RetireTiersRequest.FromString,
+                    response_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.RetireTiersResponse.SerializeToString,
+            ),
+            'PublishLifecycle': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishLifecycle,
+                    request_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PublishLifecycleRequest.FromString,
+                    response_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PublishLifecycleResponse.SerializeToString,
+            ),
+            'GetLifecycle': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLifecycle,
+                    request_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.GetLifecycleRequest.FromString,
+                    response_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.GetLifecycleResponse.SerializeToString,
+            ),
+            'RetireLifecycle': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireLifecycle,
+                    request_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.RetireLifecycleRequest.FromString,
+                    response_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.RetireLifecycleResponse.SerializeToString,
+            ),
+            'ExplainStage': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainStage,
+                    request_deserializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.ExplainStageRequest.FromString,
+                    response_serializer=portrait_dot_tagging_dot_v1_dot_tags__service__pb2.ExplainStageResponse.SerializeToString,
             ),
             'WatchTags': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchTags,
@@ -503,6 +622,195 @@ class Tags:
             '/portrait.tagging.v1.Tags/PreviewTag',
             portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PreviewTagRequest.SerializeToString,
             portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PreviewTagResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishTiers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.tagging.v1.Tags/PublishTiers',
+            portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PublishTiersRequest.SerializeToString,
+            portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PublishTiersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTiers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.tagging.v1.Tags/GetTiers',
+            portrait_dot_tagging_dot_v1_dot_tags__service__pb2.GetTiersRequest.SerializeToString,
+            portrait_dot_tagging_dot_v1_dot_tags__service__pb2.GetTiersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireTiers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.tagging.v1.Tags/RetireTiers',
+            portrait_dot_tagging_dot_v1_dot_tags__service__pb2.RetireTiersRequest.SerializeToString,
+            portrait_dot_tagging_dot_v1_dot_tags__service__pb2.RetireTiersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishLifecycle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.tagging.v1.Tags/PublishLifecycle',
+            portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PublishLifecycleRequest.SerializeToString,
+            portrait_dot_tagging_dot_v1_dot_tags__service__pb2.PublishLifecycleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLifecycle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.tagging.v1.Tags/GetLifecycle',
+            portrait_dot_tagging_dot_v1_dot_tags__service__pb2.GetLifecycleRequest.SerializeToString,
+            portrait_dot_tagging_dot_v1_dot_tags__service__pb2.GetLifecycleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireLifecycle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.tagging.v1.Tags/RetireLifecycle',
+            portrait_dot_tagging_dot_v1_dot_tags__service__pb2.RetireLifecycleRequest.SerializeToString,
+            portrait_dot_tagging_dot_v1_dot_tags__service__pb2.RetireLifecycleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainStage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/portrait.tagging.v1.Tags/ExplainStage',
+            portrait_dot_tagging_dot_v1_dot_tags__service__pb2.ExplainStageRequest.SerializeToString,
+            portrait_dot_tagging_dot_v1_dot_tags__service__pb2.ExplainStageResponse.FromString,
             options,
             channel_credentials,
             insecure,

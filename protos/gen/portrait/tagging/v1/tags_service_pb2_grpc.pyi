@@ -25,7 +25,7 @@ class TagsStub:
     ListTags: _aio.UnaryUnaryMultiCallable[_tags_service_pb2.ListTagsRequest, _tags_service_pb2.ListTagsResponse]
     """Lists definitions, by key."""
     GetPersonTags: _aio.UnaryUnaryMultiCallable[_tags_service_pb2.GetPersonTagsRequest, _tags_service_pb2.GetPersonTagsResponse]
-    """Reads the tags of a person: now, as of a past time, or as known then."""
+    """Reads the tags of a person, their segments, their tier and their stage: now, as of a past time, or as known then."""
     SetTag: _aio.UnaryUnaryMultiCallable[_tags_service_pb2.SetTagRequest, _tags_service_pb2.SetTagResponse]
     """Says by hand that a person has a tag, or does not have it; this stands above what rules find."""
     ClearTag: _aio.UnaryUnaryMultiCallable[_tags_service_pb2.ClearTagRequest, _tags_service_pb2.ClearTagResponse]
@@ -36,6 +36,20 @@ class TagsStub:
     """Tells why a person has a tag or does not, in the ids of events, and what would change it."""
     PreviewTag: _aio.UnaryUnaryMultiCallable[_tags_service_pb2.PreviewTagRequest, _tags_service_pb2.PreviewTagResponse]
     """Tells what a definition would change, and changes nothing."""
+    PublishTiers: _aio.UnaryUnaryMultiCallable[_tags_service_pb2.PublishTiersRequest, _tags_service_pb2.PublishTiersResponse]
+    """Publishes a new version of the tenant's tiers: it is computed on history, then people are answered by it."""
+    GetTiers: _aio.UnaryUnaryMultiCallable[_tags_service_pb2.GetTiersRequest, _tags_service_pb2.GetTiersResponse]
+    """Reads the tenant's tiers: the newest version, or another."""
+    RetireTiers: _aio.UnaryUnaryMultiCallable[_tags_service_pb2.RetireTiersRequest, _tags_service_pb2.RetireTiersResponse]
+    """Retires the tenant's tiers: nobody is in one any more."""
+    PublishLifecycle: _aio.UnaryUnaryMultiCallable[_tags_service_pb2.PublishLifecycleRequest, _tags_service_pb2.PublishLifecycleResponse]
+    """Publishes a new version of the tenant's lifecycle: it is computed on history, then people are answered by it."""
+    GetLifecycle: _aio.UnaryUnaryMultiCallable[_tags_service_pb2.GetLifecycleRequest, _tags_service_pb2.GetLifecycleResponse]
+    """Reads the tenant's lifecycle: the newest version, or another."""
+    RetireLifecycle: _aio.UnaryUnaryMultiCallable[_tags_service_pb2.RetireLifecycleRequest, _tags_service_pb2.RetireLifecycleResponse]
+    """Retires the tenant's lifecycle: nobody is in a stage any more."""
+    ExplainStage: _aio.UnaryUnaryMultiCallable[_tags_service_pb2.ExplainStageRequest, _tags_service_pb2.ExplainStageResponse]
+    """Says by which moves a person came to their stage, each with its day and its reasons."""
     WatchTags: _aio.UnaryStreamMultiCallable[_tags_service_pb2.WatchTagsRequest, _tags_service_pb2.WatchTagsResponse]
     """Sends every tag that somebody gets or loses as it happens."""
 
@@ -80,7 +94,7 @@ class TagsServicer(metaclass=_abc_1.ABCMeta):
         request: _tags_service_pb2.GetPersonTagsRequest,
         context: _aio.ServicerContext[_tags_service_pb2.GetPersonTagsRequest, _abc.Awaitable[_tags_service_pb2.GetPersonTagsResponse]],
     ) -> _abc.Awaitable[_tags_service_pb2.GetPersonTagsResponse]:
-        """Reads the tags of a person: now, as of a past time, or as known then."""
+        """Reads the tags of a person, their segments, their tier and their stage: now, as of a past time, or as known then."""
 
     @_abc_1.abstractmethod
     def SetTag(
@@ -121,6 +135,62 @@ class TagsServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_tags_service_pb2.PreviewTagRequest, _abc.Awaitable[_tags_service_pb2.PreviewTagResponse]],
     ) -> _abc.Awaitable[_tags_service_pb2.PreviewTagResponse]:
         """Tells what a definition would change, and changes nothing."""
+
+    @_abc_1.abstractmethod
+    def PublishTiers(
+        self,
+        request: _tags_service_pb2.PublishTiersRequest,
+        context: _aio.ServicerContext[_tags_service_pb2.PublishTiersRequest, _abc.Awaitable[_tags_service_pb2.PublishTiersResponse]],
+    ) -> _abc.Awaitable[_tags_service_pb2.PublishTiersResponse]:
+        """Publishes a new version of the tenant's tiers: it is computed on history, then people are answered by it."""
+
+    @_abc_1.abstractmethod
+    def GetTiers(
+        self,
+        request: _tags_service_pb2.GetTiersRequest,
+        context: _aio.ServicerContext[_tags_service_pb2.GetTiersRequest, _abc.Awaitable[_tags_service_pb2.GetTiersResponse]],
+    ) -> _abc.Awaitable[_tags_service_pb2.GetTiersResponse]:
+        """Reads the tenant's tiers: the newest version, or another."""
+
+    @_abc_1.abstractmethod
+    def RetireTiers(
+        self,
+        request: _tags_service_pb2.RetireTiersRequest,
+        context: _aio.ServicerContext[_tags_service_pb2.RetireTiersRequest, _abc.Awaitable[_tags_service_pb2.RetireTiersResponse]],
+    ) -> _abc.Awaitable[_tags_service_pb2.RetireTiersResponse]:
+        """Retires the tenant's tiers: nobody is in one any more."""
+
+    @_abc_1.abstractmethod
+    def PublishLifecycle(
+        self,
+        request: _tags_service_pb2.PublishLifecycleRequest,
+        context: _aio.ServicerContext[_tags_service_pb2.PublishLifecycleRequest, _abc.Awaitable[_tags_service_pb2.PublishLifecycleResponse]],
+    ) -> _abc.Awaitable[_tags_service_pb2.PublishLifecycleResponse]:
+        """Publishes a new version of the tenant's lifecycle: it is computed on history, then people are answered by it."""
+
+    @_abc_1.abstractmethod
+    def GetLifecycle(
+        self,
+        request: _tags_service_pb2.GetLifecycleRequest,
+        context: _aio.ServicerContext[_tags_service_pb2.GetLifecycleRequest, _abc.Awaitable[_tags_service_pb2.GetLifecycleResponse]],
+    ) -> _abc.Awaitable[_tags_service_pb2.GetLifecycleResponse]:
+        """Reads the tenant's lifecycle: the newest version, or another."""
+
+    @_abc_1.abstractmethod
+    def RetireLifecycle(
+        self,
+        request: _tags_service_pb2.RetireLifecycleRequest,
+        context: _aio.ServicerContext[_tags_service_pb2.RetireLifecycleRequest, _abc.Awaitable[_tags_service_pb2.RetireLifecycleResponse]],
+    ) -> _abc.Awaitable[_tags_service_pb2.RetireLifecycleResponse]:
+        """Retires the tenant's lifecycle: nobody is in a stage any more."""
+
+    @_abc_1.abstractmethod
+    def ExplainStage(
+        self,
+        request: _tags_service_pb2.ExplainStageRequest,
+        context: _aio.ServicerContext[_tags_service_pb2.ExplainStageRequest, _abc.Awaitable[_tags_service_pb2.ExplainStageResponse]],
+    ) -> _abc.Awaitable[_tags_service_pb2.ExplainStageResponse]:
+        """Says by which moves a person came to their stage, each with its day and its reasons."""
 
     @_abc_1.abstractmethod
     def WatchTags(

@@ -1,0 +1,144 @@
+"""How many people meet a condition, who they are, and what crowds share."""
+
+from math import ceil
+from typing import Final
+
+from portrait.tagging.v1 import membership_pb2 as pb
+
+from libs.conditions.check import check
+from libs.conditions.tree import Condition
+from libs.rpc.caller import calling_tenant, current_caller
+from libs.rpc.pages import next_page, page_cursor
+from libs.runtime.errors import FailedPrecondition, NotFound
+from services.tagging.api.parts import Context, Methods
+from services.tagging.api.publishing import NOT_CHECKED
+from services.tagging.codec.crowds import EVERYONE_KEY, condition_of, counted
+from services.tagging.domain.registry import known_names
+from services.tagging.membership.crowd import Crowd, Place
+from services.tagging.queries.crowds import Looked
+from services.tagging.queries.estimating import Estimate
+from services.tagging.queries.names import Described
+from services.tagging.queries.question import Question
+
+PAGE: Final = 100
+NOTHING_DESCRIBED: Final = Described({}, {})
+"""What a condition about what is held needs of schemas, which are not waited for."""
+
+
+class CrowdMethods(Methods):
+    """`CountSegment`, `ListMembers`, `CompareSegments`, `ExportSegment`."""
+
+    async def CountSegment(self, request: pb.CountSegmentRequest, context: Context) -> pb.CountSegmentResponse:
+        tenant, parts = calling_tenant(), self._parts.crowds
+        condition = self._condition(tenant, request.crowd, "crowd")
+        looked = await parts.crowds.look(tenant, [condition])
+        if looked is not None:
+            warnings = self._doubts(tenant, request.crowd, condition, NOTHING_DESCRIBED)
+            return pb.CountSegmentResponse(size=_exact(looked.crowds[0], looked), warnings=warnings)
+        warnings = self._doubts(tenant, request.crowd, condition, await self._parts.names.of(tenant))
+        if not self._question(tenant, condition).is_of_the_held:  # whose population is another
+            tally = await parts.tallying.count(tenant, condition)
+            if tally is not None:
+                return pb.CountSegmentResponse(size=counted(*tally), warnings=warnings)
+        operation = ""
+        if request.count_everybody:
+            self._need_kept(tenant, condition)
+            operation = await parts.operations.begin(tenant, "count", request, current_caller().name)
+        estimate = await parts.estimating.estimate(tenant, condition, request.seed)
+        return pb.CountSegmentResponse(size=_estimated(estimate), operation=operation, warnings=warnings)
+
+    async def ListMembers(self, request: pb.ListMembersRequest, context: Context) -> pb.ListMembersResponse:
+        tenant, crowds = calling_tenant(), self._parts.crowds.crowds
+        condition, behind = self._condition(tenant, request.crowd, "crowd"), page_cursor(request, Place)
+        limit = request.page_size or PAGE
+        if request.sample:
+            found = await crowds.sample(tenant, condition, request.sample, request.seed)
+        else:
+            found = await crowds.members(tenant, condition, behind, limit + 1)
+        if found is None:
+            raise _unheld("crowd")
+        members, looked = found
+        response = pb.ListMembersResponse(size=_exact(looked.crowds[0], looked))
+        if not request.sample and len(members) > limit:
+            members = members[:limit]
+            response.next_page_token = next_page(request, members[-1].place)
+        response.person_ids.extend(member.person.hex() for member in members)
+        return response
+
+    async def CompareSegments(self, request: pb.CompareSegmentsRequest, context: Context) -> pb.CompareSegmentsResponse:
+        tenant, crowds = calling_tenant(), self._parts.crowds.crowds
+        conditions = [self._condition(tenant, one, f"crowds[{at}]") for at, one in enumerate(request.crowds)]
+        found = await crowds.overlap(tenant, conditions)
+        if found is None:
+            unheld = [crowds.at_once(tenant, [one]) is None for one in conditions]
+            raise _unheld(f"crowds[{unheld.index(True)}]")
+        pairs, looked = found
+        return pb.CompareSegmentsResponse(
+            sizes=[_exact(crowd, looked) for crowd in looked.crowds],
+            overlaps=[pb.CrowdOverlap(**pair._asdict()) for pair in pairs],
+        )
+
+    async def ExportSegment(self, request: pb.ExportSegmentRequest, context: Context) -> pb.ExportSegmentResponse:
+        tenant, parts = calling_tenant(), self._parts.crowds
+        parts.exporting.need_folder()
+        condition = self._condition(tenant, request.crowd, "crowd")
+        if request.HasField("as_of"):
+            if not self._question(tenant, condition).is_of_the_held:
+                raise _unheld("crowd")
+        else:
+            self._need_kept(tenant, condition)
+        caller = current_caller().name
+        name = await parts.operations.begin(tenant, "export", request, caller, request.request_id)
+        return pb.ExportSegmentResponse(operation=name)
+
+    def _condition(self, tenant: str, reference: pb.CrowdReference, field: str) -> Condition:
+        """Who is asked for; raises `NotFound` for a segment that is not live."""
+        live = self._parts.catalogues.live(tenant).definitions
+        named = reference.HasField("segment") and reference.segment != EVERYONE_KEY
+        if named and f"segment:{reference.segment}" not in live:
+            raise NotFound("live segment", reference.segment)
+        return condition_of(reference, field)
+
+    def _doubts(
+        self, tenant: str, reference: pb.CrowdReference, condition: Condition, described: Described
+    ) -> list[str]:
+        """What is doubtful in a condition of the moment; a segment was checked when it was published."""
+        if reference.HasField("segment"):
+            return []
+        live = self._parts.catalogues.live(tenant).definitions
+        findings = check(condition, known_names(live, described.events, described.traits))
+        told = [f"{one.path}: {one.message}" for one in findings]
+        return told if described.told else [*told, NOT_CHECKED]
+
+    def _question(self, tenant: str, condition: Condition) -> Question:
+        return Question.of(self._parts.crowds.tenants.get(tenant), condition, self._parts.catalogues.live(tenant))
+
+    def _need_kept(self, tenant: str, condition: Condition) -> None:
+        """Raise `FailedPrecondition` if a condition asks for something of what happened that nobody keeps."""
+        if self._question(tenant, condition).lacks(self._parts.catalogues.live(tenant)):
+            told = "crowd: asks for what is not kept of people's history: publish it as a segment first"
+            raise FailedPrecondition("NOT_KEPT", told)
+
+
+def _exact(crowd: Crowd, looked: Looked) -> pb.CrowdSize:
+    return counted(crowd.size, looked.population, looked.positions)
+
+
+def _estimated(estimate: Estimate) -> pb.CrowdSize:
+    share, everybody = estimate.share, estimate.population
+    people = round(share.value * everybody)
+    if estimate.looked_at >= everybody:
+        return counted(people, everybody, {})
+    return pb.CrowdSize(
+        people=people,
+        population=everybody,
+        exactness=pb.EXACTNESS_ESTIMATED,
+        low=int(share.low * everybody),
+        high=ceil(share.high * everybody),
+        looked_at=estimate.looked_at,
+    )
+
+
+def _unheld(field: str) -> FailedPrecondition:
+    told = "asks for more than is held of people already (tags, segments, stages, tiers): publish it as a segment first"
+    return FailedPrecondition("NOT_HELD", f"{field}: {told}")

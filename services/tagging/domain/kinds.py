@@ -1,0 +1,45 @@
+"""Every kind of definition, and how each is read from the document that people write."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from libs.conditions.said import Said
+from libs.runtime.strict_yaml import read_yaml
+from services.tagging.domain.definition import Definition
+from services.tagging.domain.lifecycle import read_lifecycle
+from services.tagging.domain.names import Kind
+from services.tagging.domain.score_definition import read_score_of
+from services.tagging.domain.segment import read_segment
+from services.tagging.domain.tag import read_tag
+from services.tagging.domain.tiers import read_tiers
+
+Reader = Callable[[Said, int], tuple[Definition, ...]]
+
+
+def _read_tag(said: Said, version: int) -> tuple[Definition, ...]:
+    tag = read_tag(said, version)
+    return (tag, *read_score_of(said, tag))
+
+
+_READERS: Final[Mapping[str, Reader]] = {
+    "tag": _read_tag,
+    "segment": lambda said, version: (read_segment(said, version),),
+    "lifecycle": lambda said, version: (read_lifecycle(said, version),),
+    "tiers": lambda said, version: (read_tiers(said, version),),
+}
+"""By the kind, which is also the field that says that a document is of it."""
+
+
+def read_definitions(document: str, version: int, meant: Kind | None = None) -> tuple[Definition, ...]:
+    """What a YAML document defines, as the version given: first what it is named for, then what stands in it beside.
+
+    Raises `InvalidArgument` with the path inside the document, or with the line where it is not YAML, and where it is
+    not of the kind that is meant; `TooLarge`.
+    """
+    said = Said(read_yaml(document))
+    kinds = [kind for kind in _READERS if kind in said.entries()]
+    if len(kinds) > 1 or not (kinds or meant):
+        said.fail(f"must have exactly one of the fields {', '.join(_READERS)}, which says what it defines")
+    if kinds and meant not in {None, kinds[0]}:
+        said.entries()[kinds[0]].fail(f"makes it a document of the kind {kinds[0]}, and one of {meant} is asked for")
+    return _READERS[kinds[0] if kinds else str(meant)](said, version)
