@@ -214,7 +214,7 @@ async def test_a_worker_that_is_killed_is_followed_by_another_that_goes_on(shop:
     after = await shop.ended()
     assert before.events < after.events == after.events_wanted
     assert after.phase == pb.REBUILD_PHASE_DONE
-    assert await shop.query("SELECT epoch FROM rebuilds WHERE version = $1", number) == 2
+    assert await shop.query("SELECT epoch FROM rebuilds WHERE version = $1", number) >= 2
     assert await shop.query(f"SELECT count(*) FROM portraits_{number}") == after.keys
     said, golden = await shop.hashes(number)
     assert said == golden
