@@ -2,8 +2,12 @@
 
 Most wait, for servers and for each other, and go two at a time; those that kill servers under load come after them, one
 at a time. What only computes takes the CPU that all of them leave, and what it says is shown at the end.
+
+A few of those that wait may fail because a machine with other work makes them wait too long: they are run once more,
+alone, and named. Whatever fails again has failed, and what only computes or is under load has one try.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -12,8 +16,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from tempfile import TemporaryFile
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Final
+
+import pytest
 
 # Nothing of it may depend on a clock or on a port, or on a process that must start in time: it stands still for long.
 COMPUTING: Final = (
@@ -33,6 +40,7 @@ KILLING: Final = ("tests/chaos",)
 PYTEST: Final = (sys.executable, "-m", "pytest")
 BY_TWO: Final = ("--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 PATIENTLY: Final = ("--timeout", "900")  # seconds
+FEW: Final = 3  # tests; more than that are no accident
 NICENESS: Final = 19  # where nothing is as idle as SCHED_IDLE
 
 
@@ -66,10 +74,27 @@ def main(paths: Sequence[str]) -> int:
     if not parts.waiting and not parts.killing:
         return run([*PYTEST, *BY_TWO, *parts.computing])
     with beside(parts.computing) as its_end:
-        status = run([*PYTEST, *BY_TWO, *parts.waiting]) if parts.waiting else 0
+        status = waiting(parts.waiting) if parts.waiting else 0
         if parts.killing and not status:
             status = run([*PYTEST, *parts.killing])
         return max(status, its_end())
+
+
+def waiting(paths: Sequence[str]) -> int:
+    """Run those that wait; the few that fail once more, alone; the status of the last try."""
+    with TemporaryDirectory(prefix="portrait-tests-") as cache:
+        remembering = [*PYTEST, "-o", f"cache_dir={cache}"]
+        status = run([*remembering, *BY_TWO, *paths])
+        failed = Path(cache, "v", "cache", "lastfailed")
+        if status != pytest.ExitCode.TESTS_FAILED or not failed.exists():
+            return status
+        again = json.loads(failed.read_text(encoding="utf-8"))
+        if len(again) > FEW:
+            return status
+        status = run([*remembering, "--last-failed", *paths])
+        sys.stdout.write("\n".join([f"failed beside others, {'and' if status else 'not'} alone:", *again, ""]))
+        sys.stdout.flush()
+        return status
 
 
 @contextmanager
