@@ -1,7 +1,8 @@
 """Kubernetes takes the manifests, and they keep promises that no schema asks for."""
 
 import importlib
-import os
+import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -60,14 +61,15 @@ class Overlay:
 def overlay(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Overlay:
     """Each overlay as it stands, and with all that may be added to it."""
     name, components = request.param
-    folder = tmp_path_factory.mktemp("overlay")
-    k8s = Path(os.path.relpath(ROOT / "k8s", folder.resolve()))  # which takes no others
-    whole = {
-        "resources": [str(k8s / "overlays" / name)],
-        "components": [str(k8s / "components" / one) for one in components],
-    }
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(whole))
-    rendered = subprocess.run([BINARIES / "kubectl", "kustomize", folder], check=True, capture_output=True).stdout
+    k8s = tmp_path_factory.mktemp("overlay") / "k8s"
+    shutil.copytree(ROOT / "k8s", k8s)
+    document = k8s / "overlays" / name / "kustomization.yaml"
+    whole = yaml.safe_load(document.read_text())
+    assert "components" not in whole
+    whole["components"] = [f"../../components/{one}" for one in components]
+    document.write_text(yaml.safe_dump(whole))
+    command = [BINARIES / "kubectl", "kustomize", document.parent]
+    rendered = subprocess.run(command, check=True, capture_output=True).stdout
     return Overlay([manifest for manifest in yaml.safe_load_all(rendered) if manifest])
 
 
@@ -180,11 +182,26 @@ def test_every_setting_is_one_that_the_service_has(overlay: Overlay, monkeypatch
         for source in container["envFrom"]:
             for name, value in configured[source["configMapRef"]["name"]].items():
                 monkeypatch.setenv(name, value)
-        for secret in container["env"]:
-            monkeypatch.setenv(secret["name"], "postgresql://from-a-secret/database")
+        for one in container["env"]:
+            monkeypatch.setenv(one["name"], one.get("value", "postgresql://from-a-secret/database"))
         module = importlib.import_module(f"{container['args'][0]}.settings")
         (kind,) = (kind for kind in vars(module).values() if is_settings(kind) and kind.__module__ == module.__name__)
         read_settings(kind)
+
+
+def test_replicas_that_only_answer_are_the_same_in_all_else(overlay: Overlay) -> None:
+    pods = {owner["metadata"]["name"]: owner["spec"]["template"] for owner in overlay.of_kind("Deployment")}
+    if "identity-answering" not in pods:
+        return
+    ours, theirs = (pods[name]["spec"] for name in ("identity-answering", "identity"))
+    env = ours["containers"][0]["env"]
+    assert {"name": "PORTRAIT_IDENTITY_CONSUMES", "value": "false"} in env
+    theirs["containers"][0]["env"].append({"name": "PORTRAIT_IDENTITY_CONSUMES", "value": "false"})
+    as_theirs = json.loads(json.dumps(ours).replace("identity-answering", "identity"))
+    assert as_theirs == theirs
+    rules = {one["metadata"]["name"]: one["spec"] for one in overlay.of_kind("NetworkPolicy")}
+    for way in ("ingress", "egress"):
+        assert rules["identity-answering"][way] == rules["identity"][way]
 
 
 def test_whoever_is_told_of_a_tenants_document_has_it(overlay: Overlay) -> None:
@@ -198,7 +215,7 @@ def test_whoever_is_told_of_a_tenants_document_has_it(overlay: Overlay) -> None:
 
 def test_a_preview_of_rules_fits_into_the_container_beside_the_service(overlay: Overlay) -> None:
     settings = {key: value for config in overlay.of_kind("ConfigMap") for key, value in config["data"].items()}
-    (limit,) = (one["resources"]["limits"]["memory"] for one in overlay.containers if one["name"] == "identity")
+    (limit,) = {one["resources"]["limits"]["memory"] for one in overlay.containers if one["name"] == "identity"}
     assert int(settings["PORTRAIT_IDENTITY_PREVIEW_MEMORY_MB"]) + 500 <= int(limit.removesuffix("Gi")) * 1024
 
 
@@ -234,7 +251,7 @@ def test_passwords_are_only_referred_to(overlay: Overlay) -> None:
     assert overlay.of_kind("Secret") == []
     for container in overlay.containers:
         for variable in container.get("env", []):
-            assert "value" not in variable
+            assert variable.get("value") in {None, "true", "false"}
 
 
 def is_settings(value: object) -> TypeGuard[type[ServiceSettings]]:
