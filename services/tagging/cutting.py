@@ -33,8 +33,8 @@ from services.tagging.domain.score_definition import ScoreDefinition
 from services.tagging.store import refolds
 from services.tagging.store.cuts import CutRows
 from services.tagging.store.definitions import DefinitionRows
-from services.tagging.store.everybody import everybody
 from services.tagging.store.marks import MarkRows
+from services.tagging.store.population import kept_of_everybody
 
 LOOK_SECONDS: Final = 0.5
 PAUSE_SECONDS: Final = 2.0
@@ -103,7 +103,7 @@ class Cutting:
     ) -> list[list[int]]:
         """What is measured of everybody for each cut, in order."""
         numbers: list[list[int]] = [[] for _ in cuts]
-        async for people in everybody(connection, tenant, course.read, self.portion):
+        async for people in kept_of_everybody(connection, tenant, course.read, self.portion):
             await asyncio.to_thread(_measure, course, cuts, people.values(), numbers)
         for those in numbers:
             await asyncio.to_thread(those.sort)

@@ -27,10 +27,10 @@ from services.tagging.courses import Course, Courses
 from services.tagging.domain.holding import Holding
 from services.tagging.domain.layers import Layers, Row
 from services.tagging.store import touched
-from services.tagging.store.everybody import everybody
 from services.tagging.store.features import FeatureRows
 from services.tagging.store.holdings import HoldingRows
 from services.tagging.store.places import persons
+from services.tagging.store.population import kept_of_everybody
 
 LOOK_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 10.0
@@ -227,7 +227,7 @@ class Tallying:
             course = await self.courses.live(connection, tenant)
             table = Table(wanted, course.plan.zones.tenant)
             taking = Taking(table, course.layers, known.source_ranks)
-            async for rows in everybody(connection, tenant, course.read, PORTION):
+            async for rows in kept_of_everybody(connection, tenant, course.read, PORTION):
                 holdings = await _holdings_of(connection, tenant, list(rows), table)
                 await asyncio.to_thread(taking.take_all, rows, holdings)
                 if table.nbytes + self._bytes(but=tenant) > self.most_bytes:

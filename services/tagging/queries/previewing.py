@@ -18,22 +18,13 @@ from services.tagging.domain.holding import Held
 from services.tagging.domain.plan import TagChange, TagPlan
 from services.tagging.queries.histories import Histories
 from services.tagging.queries.people import People
+from services.tagging.store.population import drawn, population
 
 LOOK_AT: Final = 500
 PORTION: Final = 100
 HOLDINGS: Final = 5_000
 
-_EVERYBODY: Final = """
-    SELECT DISTINCT coalesce(map.person, features.place) AS person FROM features
-    LEFT JOIN identity_map AS map ON map.tenant = features.tenant AND map.own_id = features.place
-    WHERE features.tenant = $1"""
-
 _HOLDERS: Final = "SELECT person FROM holdings WHERE tenant = $1"
-
-_POPULATION: Final = f"SELECT count(*) FROM ({_EVERYBODY}) AS everybody"  # noqa: S608  two constants
-
-# Ids are as good as random, so the first ones are a fair sample, and the same one for each version that is tried.
-_SAMPLE: Final = f"{_EVERYBODY} ORDER BY person LIMIT $2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +46,10 @@ class Previewing:
         live = self.catalogues.live(tenant)
         alone = compile_apart(definitions, live, self.tenants.get(tenant).zone)
         plan = TagPlan(reads_history=bool(alone.plan.features - live.plan.features))
-        pool = self.people.pool
-        plan.population = await pool.fetchval(_POPULATION, tenant)
-        sample = [row["person"] for row in await pool.fetch(_SAMPLE, tenant, look_at or LOOK_AT)]
+        async with self.people.pool.acquire() as connection:
+            plan.population = await population(connection, tenant)
+            # Of each version that is tried the same ones.
+            sample = await drawn(connection, tenant, look_at or LOOK_AT)
         for begin in range(0, len(sample), PORTION):
             await self._portion(tenant, definition, alone, sample[begin : begin + PORTION], plan)
         return plan
