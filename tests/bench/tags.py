@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +27,9 @@ from tests.bench.shop import Shop
 from tests.bench.tagged import answered
 from tests.bench.traffic import COLLECT, IN_FLIGHT, Requests, at_rate, connected, raw, suppress_overload
 
-RATE: Final = 4_000
+AIM: Final = 4_000
+RATE: Final = int(os.environ.get("PORTRAIT_BENCH_RATE", AIM))
+"""Events a second; at fewer than those aimed at, figures are held to no target."""
 PROBES: Final = 10
 """One batch in so many is followed by a probe."""
 PROBE_SECONDS: Final = 0.004
@@ -54,7 +57,7 @@ async def collect_to_tags(shop: Shop, seconds: float = 60.0) -> None:
 
 
 async def tag_freshness(shop: Shop, seconds: float = 30.0) -> None:
-    """4,000 events/s in batches of 100; from the answer to a batch until `GetPersonTags` shows the tag of one event.
+    """Events in batches of 100; from the answer to a batch until `GetPersonTags` shows the tag of one event.
 
     The baseline is how long a `GetPersonTags` takes meanwhile that waits for nothing.
     """
@@ -95,7 +98,8 @@ async def tag_freshness(shop: Shop, seconds: float = 30.0) -> None:
     for share, goal in ((0.5, None), (0.95, 150)):
         told = f"{len(delays)} probes; baseline: the call that reads it"
         name, beside = f"p{share * 100:.0f}_ms", percentile(bare, share) if bare else None
-        Figure("tag_freshness", name, percentile(delays, share), "ms", beside, goal, "lower", told).print()
+        target = goal if RATE >= AIM else None
+        Figure("tag_freshness", name, percentile(delays, share), "ms", beside, target, "lower", told).print()
 
 
 def probe(person: int) -> bytes:
