@@ -14,7 +14,7 @@ from libs.eventlog.folding import Folding
 from libs.eventlog.log import LogSource
 from libs.telemetry.metrics import Metrics
 
-TRANSACTION_EVENTS: Final = 20_000
+TRANSACTION_EVENTS: Final = 5_000
 IDLE_SECONDS: Final = 0.05
 PAUSE_SECONDS: Final = 1.0
 

@@ -46,6 +46,9 @@ PAUSE_SECONDS: Final = 1.0
 NEARLY_LEVEL: Final = 2_000
 """Events that may be missing when the live fold is made to wait for them: a fraction of a second."""
 
+FOLDED_AT_ONCE: Final = 1_000
+"""Events of history folded in one go: calls wait for it, and a transaction that says nothing meanwhile is ended."""
+
 PORTION: Final = 1_000
 """People who become due in one transaction when definitions go live; the live fold waits for it if it makes one due."""
 
@@ -217,7 +220,7 @@ class Backfill:
                 self.parked_keys,
             )
             everything = range(self.partitions)
-            shadow = Shadow(folding, everything, self._ceilings, self.source, self.metrics)
+            shadow = Shadow(folding, everything, self._ceilings, self.source, self.metrics, FOLDED_AT_ONCE)
             self._shadows[layer.number] = shadow
         return shadow
 

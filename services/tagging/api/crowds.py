@@ -6,6 +6,7 @@ from typing import Final
 from portrait.tagging.v1 import membership_pb2 as pb
 
 from libs.conditions.check import check
+from libs.conditions.references import references
 from libs.conditions.tree import Condition
 from libs.rpc.caller import calling_tenant, current_caller
 from libs.rpc.pages import next_page, page_cursor
@@ -13,6 +14,8 @@ from libs.runtime.errors import FailedPrecondition, NotFound
 from services.tagging.api.parts import Context, Methods
 from services.tagging.api.publishing import NOT_CHECKED
 from services.tagging.codec.crowds import EVERYONE_KEY, condition_of, counted
+from services.tagging.domain.definition import Definition
+from services.tagging.domain.names import reference_of
 from services.tagging.domain.registry import known_names
 from services.tagging.membership.crowd import Crowd, Place
 from services.tagging.queries.crowds import Looked
@@ -33,9 +36,9 @@ class CrowdMethods(Methods):
         condition = self._condition(tenant, request.crowd, "crowd")
         looked = await parts.crowds.look(tenant, [condition])
         if looked is not None:
-            warnings = self._doubts(tenant, request.crowd, condition, NOTHING_DESCRIBED)
+            warnings = await self._doubts(tenant, request.crowd, condition, NOTHING_DESCRIBED)
             return pb.CountSegmentResponse(size=_exact(looked.crowds[0], looked), warnings=warnings)
-        warnings = self._doubts(tenant, request.crowd, condition, await self._parts.names.of(tenant))
+        warnings = await self._doubts(tenant, request.crowd, condition, await self._parts.names.of(tenant))
         if not self._question(tenant, condition).is_of_the_held:  # whose population is another
             tally = await parts.tallying.count(tenant, condition)
             if tally is not None:
@@ -92,23 +95,40 @@ class CrowdMethods(Methods):
         return pb.ExportSegmentResponse(operation=name)
 
     def _condition(self, tenant: str, reference: pb.CrowdReference, field: str) -> Condition:
-        """Who is asked for; raises `NotFound` for a segment that is not live."""
-        live = self._parts.catalogues.live(tenant).definitions
-        named = reference.HasField("segment") and reference.segment != EVERYONE_KEY
-        if named and f"segment:{reference.segment}" not in live:
+        """Who is asked for; raises `NotFound` for a segment that is not live, `FailedPrecondition` if it will be."""
+        named = f"segment:{reference.segment}" if reference.segment != EVERYONE_KEY else ""
+        if reference.HasField("segment") and named and named not in self._parts.catalogues.live(tenant).definitions:
+            if named in self._filling(tenant):
+                told = f"{field}: segment {reference.segment!r} is being filled from history, and has no members yet"
+                raise FailedPrecondition("BEING_FILLED", told)
             raise NotFound("live segment", reference.segment)
         return condition_of(reference, field)
 
-    def _doubts(
+    async def _doubts(
         self, tenant: str, reference: pb.CrowdReference, condition: Condition, described: Described
     ) -> list[str]:
-        """What is doubtful in a condition of the moment; a segment was checked when it was published."""
-        if reference.HasField("segment"):
-            return []
-        live = self._parts.catalogues.live(tenant).definitions
-        findings = check(condition, known_names(live, described.events, described.traits))
-        told = [f"{one.path}: {one.message}" for one in findings]
-        return told if described.told else [*told, NOT_CHECKED]
+        """What is doubtful in a condition, a segment's being checked when it was published, and in its answer now."""
+        live, filling = self._parts.catalogues.live(tenant).definitions, self._filling(tenant)
+        told: list[str] = []
+        if not reference.HasField("segment"):
+            findings = check(condition, known_names({**live, **filling}, described.events, described.traits))
+            told += [f"{one.path}: {one.message}" for one in findings]
+            if not described.told:
+                told.append(NOT_CHECKED)
+        coming = references(condition) & {reference_of(name) for name in filling}
+        told += [f"{one} is being filled from history, and nobody has it yet" for one in sorted(coming)]
+        if not live:
+            told.append("nothing is live yet, and so nobody was told of")
+        elif await self._parts.people.being_answered(tenant):
+            told.append("people are being answered for what went live: more will have it when that is done")
+        return told
+
+    def _filling(self, tenant: str) -> dict[str, Definition]:
+        """What was published and is not live in any version."""
+        filling, live = self._parts.catalogues.filling(tenant), self._parts.catalogues.live(tenant)
+        if filling is None:
+            return {}
+        return {name: one for name, one in filling.definitions.items() if name not in live.definitions}
 
     def _question(self, tenant: str, condition: Condition) -> Question:
         return Question.of(self._parts.crowds.tenants.get(tenant), condition, self._parts.catalogues.live(tenant))

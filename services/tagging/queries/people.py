@@ -18,6 +18,7 @@ from services.tagging.domain.holding import Held
 from services.tagging.store.by_hand import ByHandRows
 from services.tagging.store.due import AT_ONCE
 from services.tagging.store.holdings import HoldingRows
+from services.tagging.store.marks import MarkRows
 
 REACH_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.01
@@ -69,6 +70,11 @@ class People:
         places = [own_id(member.identifier, member.span) for member in person.members]
         async with self.pool.acquire() as connection:
             return standing(await ByHandRows(connection, tenant).of(places))
+
+    async def being_answered(self, tenant: str) -> bool:
+        """Whether people are yet to be answered for what went live."""
+        async with self.pool.acquire() as connection:
+            return await MarkRows(connection, tenant).being_answered()
 
     async def answered(self, tenant: str, name: Name, partition: int, position: int) -> None:
         """Wait until whoever a name means has been answered by all events up to a position of the interactions.

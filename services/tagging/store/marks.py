@@ -38,6 +38,9 @@ _MARK: Final = """
             THEN ARRAY(SELECT DISTINCT unnest(known.affected || excluded.affected)) END,
         backfill = ARRAY(SELECT DISTINCT unnest(known.backfill || excluded.backfill))"""
 
+_ANSWERING: Final = """
+    SELECT EXISTS (SELECT FROM marks WHERE tenant = $1) OR EXISTS (SELECT FROM due WHERE tenant = $1 AND at = $2)"""
+
 _REACH: Final = "UPDATE marks SET reached = $2 WHERE number = $1"
 
 _END: Final = "DELETE FROM marks WHERE number = $1"
@@ -77,6 +80,10 @@ class MarkRows:
     async def pending(self) -> list[Mark]:
         """What is not yet done with."""
         return [Mark.of(*row) for row in await self.connection.fetch(_PENDING, self.tenant)]
+
+    async def being_answered(self) -> bool:
+        """Whether people are yet to be answered for what went live."""
+        return bool(await self.connection.fetchval(_ANSWERING, self.tenant, IN_TURN))
 
     async def go_on(self, size: int) -> bool:
         """Make about so many more people due, in a transaction of its own; whether there was anything to do."""

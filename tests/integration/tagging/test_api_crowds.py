@@ -14,10 +14,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from portrait.tagging.v1 import membership_pb2 as pb
 from portrait.tagging.v1 import segments_service_pb2 as published
 from portrait.tagging.v1 import segments_service_pb2_grpc as rpc
+from portrait.tagging.v1 import tags_service_pb2 as tags
 from pyarrow import csv, parquet
 
 from libs.runtime.clock import SECOND
 from services.tagging.operations.running import Progress
+from services.tagging.store.marks import MarkRows
 from services.tagging.store.operations import Operation
 from tests.support.documents import document, segment
 from tests.support.interactions import NOON
@@ -94,6 +96,37 @@ async def test_a_name_that_nobody_knows_is_told_with_the_nearest_one(town: Town)
     assert list((await town.count("{tag: buyer}")).warnings) == []
     asked = pb.CountSegmentRequest(crowd=pb.CrowdReference(segment="everyone"))
     assert list((await town.segments.CountSegment(asked)).warnings) == []
+
+
+async def test_a_size_says_what_is_being_filled_and_answered_when_it_is_asked_for(town: Town) -> None:
+    tagged = town.tagged
+    await tagged.stub.PublishTag(tags.PublishTagRequest(document=document("seen", "{did: {event: viewed}}")))
+    await town.segments.PublishSegment(published.PublishSegmentRequest(document=segment("viewers", "{tag: seen}")))
+    await tagged.catalogues.refresh()
+    filling = await town.count("{any: [{tag: seen}, {tag: buyer}]}")
+    assert (filling.size.people, list(filling.warnings)) == (
+        len(BUYERS),
+        ["tag:seen is being filled from history, and nobody has it yet"],
+    )
+    asked = pb.CountSegmentRequest(crowd=pb.CrowdReference(segment="viewers"))
+    told = "crowd: segment 'viewers' is being filled from history, and has no members yet"
+    assert await refused(town.segments.CountSegment(asked)) == (grpc.StatusCode.FAILED_PRECONDITION, told)
+    await tagged.settle()
+    assert list((await town.segments.CountSegment(asked)).warnings) == []
+    async with tagged.pool.acquire() as connection:
+        await MarkRows(connection, tagged.tenant.id).begin(["seen"])
+    (answering,) = (await town.segments.CountSegment(asked)).warnings
+    assert answering == "people are being answered for what went live: more will have it when that is done"
+
+
+async def test_a_size_says_that_nothing_is_live(town: Town) -> None:
+    for key in ("buyer", "frequent"):
+        await town.tagged.stub.RetireTag(tags.RetireTagRequest(tag=key))
+    await town.tagged.settle()
+    asked = pb.CountSegmentRequest(crowd=pb.CrowdReference(segment="everyone"))
+    assert list((await town.segments.CountSegment(asked)).warnings) == [
+        "nothing is live yet, and so nobody was told of"
+    ]
 
 
 async def test_a_size_is_exact_where_tags_are_asked_for_and_a_page_token_is_good_for_one_question(town: Town) -> None:
