@@ -108,9 +108,9 @@ async def nats(server_folder: Path) -> AsyncIterator[NatsServer]:
 async def nats_url(nats: NatsServer) -> AsyncIterator[str]:
     """The URL of the session's nats-server, whose streams are removed after the test."""
     yield nats.url
-    client = await nats_client.connect(nats.url, allow_reconnect=False)
+    client = await nats_client.connect(nats.url, allow_reconnect=False, connect_timeout=30)
     try:
-        stream = client.jetstream()
+        stream = client.jetstream(timeout=30)
         for info in await stream.streams_info():
             await stream.delete_stream(info.config.name or "")
     finally:
