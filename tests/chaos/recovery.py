@@ -21,7 +21,7 @@ from tests.chaos.stage import PARTITIONS, PROFILES, Database, Stage
 from tests.chaos.tagging import Office
 from tests.chaos.town import people_of
 
-RECOVERED_WITHIN: Final = 20.0  # seconds after the last fault
+RECOVERED_WITHIN: Final = 60.0  # seconds after the last fault, on a machine that has other things to do
 LOOK_EVERY: Final = 0.1  # seconds
 
 _HEADS: Final = "SELECT partition, position FROM log_heads"

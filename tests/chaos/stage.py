@@ -28,7 +28,7 @@ DATABASES: Final[tuple[Database, ...]] = get_args(Database)
 PARTITIONS: Final = 8
 SMALL: Final = MappingProxyType({"shared_buffers": "128MB", "log_min_messages": "warning"})
 LEASE: Final = 2.0  # seconds
-BACK_WITHIN: Final = 60.0  # seconds
+BACK_WITHIN: Final = 120.0  # seconds
 LARGEST: Final = 30  # identifiers that are resolved in passing: few, so that the slow lane has something to do
 NO_MUTANTS: Final[Mapping[Database, str]] = MappingProxyType({})
 

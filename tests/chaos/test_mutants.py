@@ -9,7 +9,7 @@ from tests.chaos.plan import Plan, Strike
 from tests.chaos.rounds import Theatre
 from tests.chaos.stage import LEASE, Database
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 ROUNDS = 8  # at most: a fault may miss the moment that matters, and nearly always one of three meets it

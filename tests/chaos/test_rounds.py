@@ -23,7 +23,7 @@ async def theatre() -> AsyncIterator[Theatre]:
         yield opened
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
 async def test_whatever_fails_every_promise_is_kept(theatre: Theatre, seed: int) -> None:
     if violations := await theatre.play(plan_of(seed)):

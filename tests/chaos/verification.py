@@ -1,8 +1,8 @@
 """Whether every promise was kept: a list of what was lost, doubled, torn or never came, and empty if nothing was."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 from portrait.profile.v1 import profiles_service_pb2 as pb
@@ -96,10 +96,7 @@ class Verification:
                 explaining = Explaining(tagging, self._golden.map, *told_by)
                 for person in sorted(self.tagged.wrong)[:EXPLAINED]:
                     found += [line async for line in explaining.of(person)]
-        portraits = await self._golden.profiles(names)
-        for replica in PROFILES:
-            found += told([one async for one in self._wrong_portraits(replica, portraits)])
-        return found
+        return found + await self._wrong_portraits(names)
 
     def _ended(self) -> Iterator[str]:
         for name, replica in self.stage.replicas.items():
@@ -146,18 +143,29 @@ class Verification:
         elif one.differs is (row.event.payload == one.said.document):
             yield f"{name} as {'different from' if one.differs else 'equal to'} what the log has, which is not so"
 
-    async def _wrong_portraits(self, replica: str, golden: Mapping[bytes, pb.Profile]) -> Any:
-        names = list(golden)
+    async def _wrong_portraits(self, names: Sequence[bytes]) -> list[str]:
+        must = await self._golden.profiles(names)
+        shown = {replica: await self._shown(replica, names) for replica in PROFILES}
+        # A day that begins changes portraits, also while somebody looks.
+        later = await self._golden.profiles(names) if any(one != must for one in shown.values()) else must
+        found: list[str] = []
+        for replica, portraits in shown.items():
+            wrong = {name: one for name, one in portraits.items() if one not in (must[name], later[name])}
+            found += told([f"{replica} shows of {name.hex()} {_difference(wrong[name], must[name])}" for name in wrong])
+        return found
+
+    async def _shown(self, replica: str, names: Sequence[bytes]) -> dict[bytes, pb.Profile]:
+        """The portraits of people as a replica has them."""
+        shown: dict[bytes, pb.Profile] = {}
         async with channel(self.stage.replicas[replica].target) as connected:
             profiles = rpc.ProfilesStub(connected)
             for start in range(0, len(names), ASKED_AT_ONCE):
                 some = names[start : start + ASKED_AT_ONCE]
                 people = [pb.PersonReference(person_id=key.hex()) for key in some]
                 request = pb.BatchGetProfilesRequest(people=people)
-                answer = await profiles.BatchGetProfiles(request, timeout=20, metadata=metadata_for(TENANT))
-                for name, shown in zip(some, answer.profiles, strict=True):
-                    if shown != golden[name]:
-                        yield f"{replica} shows of {name.hex()} {_difference(shown, golden[name])}"
+                answer = await profiles.BatchGetProfiles(request, timeout=60, metadata=metadata_for(TENANT))
+                shown.update(zip(some, answer.profiles, strict=True))
+        return shown
 
     def _wrong_counts(self, touched: Iterable[Key], counted: dict[Key, int]) -> Iterator[str]:
         for key in sorted(touched):

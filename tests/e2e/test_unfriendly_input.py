@@ -225,7 +225,7 @@ async def test_a_deadline_of_a_millisecond_is_exceeded_and_leaves_no_query_behin
         async def nobody_waits() -> bool:
             return bool(await others() == 0)
 
-        await eventually(nobody_waits, within=5)
+        await eventually(nobody_waits)
     assert (await demo.portrait(users[0])).interactions == 10
 
 

@@ -70,7 +70,7 @@ class Writers:
 
     async def is_acknowledged(self, request: Message) -> bool:
         try:
-            answer = await self.client.collector.Collect(request, timeout=20)
+            answer = await self.client.collector.Collect(request, timeout=60)
         except grpc.aio.AioRpcError as error:
             details = details_of(error)
             self.heard[details.code] += 1
@@ -82,10 +82,14 @@ class Writers:
 
     async def go_on(self) -> None:
         """Wait until more is acknowledged than was."""
-        before = self.heard["OK"]
+        await self.hear("OK")
+
+    async def hear(self, code: str) -> None:
+        """Wait until some more calls end so."""
+        before = self.heard[code]
 
         async def more() -> bool:
-            return self.heard["OK"] >= before + 8
+            return self.heard[code] >= before + 8
 
         await eventually(more)
 
@@ -121,7 +125,7 @@ async def test_postgresql_killed_while_collecting_loses_and_doubles_nothing(shak
             await shaken.postgres.kill()
             why = await refused(demo.portrait(writers.user))
             assert (why.code, why.retryable) == ("UNAVAILABLE", True)
-            await asyncio.sleep(1)
+            await writers.hear("UNAVAILABLE")
             await shaken.postgres.start()
             await writers.go_on()
     assert writers.heard.keys() == {"OK", "UNAVAILABLE"}

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -161,6 +161,15 @@ async def refused_stream(call: Any) -> ErrorDetails:
     return details_of(caught.value)
 
 
+async def patiently(call: Callable[[], Awaitable[Any]]) -> Any:
+    """The answer to a call that waits for others, such as for the lease of a dead replica: for as long as it takes."""
+    while True:
+        try:
+            return await call()
+        except grpc.aio.AioRpcError as error:
+            assert details_of(error).code in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}, error  # noqa: PT017  any other is one
+
+
 async def measured(stack: Stack, metric: str, **labels: str) -> float:
     """The value of one of the service's metrics, 0 while there is none."""
     for family in await metrics_of(stack, metric):
@@ -175,7 +184,7 @@ async def metrics_of(stack: Stack, prefix: str = "") -> list[Metric]:
     (port,) = (part.metrics_port for part in stack.state.parts if part.name == "profile")
 
     def scrape() -> list[Metric]:
-        with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=5) as answer:
+        with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=60) as answer:
             wanted = [line for line in answer.read().decode().splitlines() if line.startswith(prefix)]
             return list(text_string_to_metric_families("\n".join([*wanted, ""])))
 

@@ -1,5 +1,8 @@
 """Real servers for tests, on free ports and in temporary folders; each starts when the first test asks for it."""
 
+import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 
 from libs.devstack.nats import NatsServer
 from libs.devstack.postgres import PostgresServer
+from libs.devstack.service import Service
 
 FORGETFUL = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 SMALL = {"shared_buffers": "128MB"}
@@ -42,6 +46,13 @@ class Databases:
     async def _create(self, name: str, template: str) -> str:
         await self._server.create_database(name, role="tester", template=template, strategy="file_copy")
         return self._server.dsn(name, role="tester")
+
+
+async def kill(service: Service) -> None:
+    """kill -9, which nobody has asked its supervisor for; as soon as it runs, if it is being started again."""
+    while (pid := service.pid) is None:  # noqa: ASYNC110  its supervisor does it
+        await asyncio.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
@@ -97,9 +108,9 @@ async def nats(server_folder: Path) -> AsyncIterator[NatsServer]:
 async def nats_url(nats: NatsServer) -> AsyncIterator[str]:
     """The URL of the session's nats-server, whose streams are removed after the test."""
     yield nats.url
-    client = await nats_client.connect(nats.url, allow_reconnect=False)
+    client = await nats_client.connect(nats.url, allow_reconnect=False, connect_timeout=30)
     try:
-        stream = client.jetstream()
+        stream = client.jetstream(timeout=30)
         for info in await stream.streams_info():
             await stream.delete_stream(info.config.name or "")
     finally:

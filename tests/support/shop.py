@@ -66,7 +66,7 @@ class Shop:
                 try:
                     return await self.versions()
                 except grpc.aio.AioRpcError as error:
-                    if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    if error.code() not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
                         raise
                 await asyncio.sleep(0.2)
 

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 DEMO = (sys.executable, "-m", "examples.grocery.demo", "--households", "20")
-ENDS_WITHIN = 180  # it takes a third of that, but a machine may be busy
+ENDS_WITHIN = 600  # it takes a tenth of that, but a machine may be busy
 
 pytestmark = pytest.mark.timeout(ENDS_WITHIN + 60)
 

@@ -102,7 +102,7 @@ def test_a_stream_is_collected_as_it_comes(portrait: Portrait, started: Started,
     assert process.stdin is not None
     process.stdin.write(json.dumps(ordered(member)).encode() + b"\n")
     process.stdin.flush()
-    patient_until = time.monotonic() + 30
+    patient_until = time.monotonic() + 60
     show = ("profile", "timeline", f"member_no:{member}", "-o", "json")
     while time.monotonic() < patient_until:
         try:
@@ -111,7 +111,7 @@ def test_a_stream_is_collected_as_it_comes(portrait: Portrait, started: Started,
             time.sleep(0.1)
         else:
             break
-    out, _ = process.communicate(json.dumps(ordered(member, 2)).encode(), timeout=30)
+    out, _ = process.communicate(json.dumps(ordered(member, 2)).encode(), timeout=60)
     assert process.returncode == 0
     assert json.loads(out)["recorded"] == 2
 
@@ -135,7 +135,7 @@ def test_an_import_that_was_stopped_goes_on_where_it_was(
         assert process.poll() is None
         time.sleep(0.01)
     os.kill(process.pid, number)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == (-9 if number == signal.SIGKILL else 130)
     assert b"Traceback" not in err
     done = json.loads(place.read_bytes())["rows"]
@@ -162,7 +162,7 @@ def test_a_service_killed_meanwhile_is_waited_for_and_loses_nothing(
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
 
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
 
     assert process.returncode == 0, err
     assert b"waiting: " in err

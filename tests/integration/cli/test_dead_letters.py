@@ -31,7 +31,7 @@ def parked(portrait: Portrait, stack: Path, tmp_path: Path, member: str) -> str:
     key = str(portrait("profile", "show", f"member_no:{member}", "-o", "json").document["person_id"])
     asyncio.run(record_what_only_a_newer_release_folds(stack, bytes.fromhex(key)))
     portrait("collect", ndjson(tmp_path / "more.ndjson", *(ordered(member, n) for n in range(20))))
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while key not in portrait("dead-letter", "list", "-o", "json").out:
         assert time.monotonic() < until
         time.sleep(0.1)

@@ -76,7 +76,7 @@ def test_a_watched_portrait_is_sent_again_when_it_changes(
     portrait("collect", ndjson(tmp_path / "more.ndjson", ordered(anna.partition(":")[2], 1)))
     assert json.loads(watching.stdout.readline())["interactions"] == 4
     watching.send_signal(signal.SIGINT)
-    _, err = watching.communicate(timeout=20)
+    _, err = watching.communicate(timeout=60)
     assert watching.returncode == 130
     assert err.strip() == b""
 
@@ -103,7 +103,10 @@ def test_what_the_service_refuses_is_one_line(portrait: Portrait, arguments: tup
     assert refused.out == ""
 
 
-def test_status_says_what_runs_and_how_far_it_is(portrait: Portrait, anna: str) -> None:
+def test_status_says_what_runs_and_how_far_it_is(
+    portrait: Portrait, anna: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libs.cli.standing.ANSWER_WITHIN", 60.0)
     said = portrait("status", "-o", "json").document
     assert said["well"]
     assert [part["name"] for part in said["parts"]] == ["postgres", "nats", "profile", "identity", "tagging"]
@@ -160,5 +163,5 @@ def test_a_followed_log_goes_on(portrait: Portrait, started: Started, anna: str,
     portrait("collect", ndjson(tmp_path / "new.ndjson", ordered(anna.partition(":")[2], 4)))
     assert json.loads(following.stdout.readline())["payload"]["properties"]["total"] == 4
     following.send_signal(signal.SIGINT)
-    following.communicate(timeout=20)
+    following.communicate(timeout=60)
     assert following.returncode == 130

@@ -78,7 +78,7 @@ async def test_resolve_waits_until_a_position_is_consumed(asked: Asked) -> None:
     await asyncio.sleep(0.1)
     assert not waiting.done()
     asked.consumed["interactions"] = {0: 7, 1: 0}
-    await asyncio.wait_for(waiting, 2)
+    await asyncio.wait_for(waiting, 60)
     request.at_least.position = 8
     assert (await refused(asked.stub.Resolve(request, timeout=0.2))).code == "DEADLINE_EXCEEDED"
     request.at_least.partition = 9

@@ -13,7 +13,7 @@ from portrait.profile.v1.interaction_pb2 import Identifier
 
 from libs.devstack.stack import Stack
 from libs.rpc.client import channel
-from tests.support.profile import Client, Speaking, fresh, refused, tracked
+from tests.support.profile import Client, Speaking, fresh, patiently, refused, tracked
 
 PARTITIONS = 8
 
@@ -33,16 +33,22 @@ def asking(type_: str, value: str, **rest: Any) -> pb.GetPersonRequest:
     return pb.GetPersonRequest(person=person_pb2.PersonReference(identifier=named(type_, value)), **rest)
 
 
+async def resolved(identities: Any, request: pb.ResolveRequest) -> pb.Resolution:
+    """Whom an identifier names as soon as the position that is asked for is consumed."""
+    answer: pb.ResolveResponse = await patiently(lambda: identities.Resolve(request))
+    return answer.resolution
+
+
 async def test_a_purchase_just_collected_is_resolved_when_its_position_is_waited_for(
     shop: Client, identities: Any
 ) -> None:
     user, device = fresh("user"), fresh("device")
     (position,) = await shop.recorded(tracked(user, identifiers={"user_id": user, "anonymous_id": device}))
     request = pb.ResolveRequest(identifier=named("anonymous_id", device), at_least=position)
-    resolved = (await identities.Resolve(request)).resolution
-    assert resolved.known
+    found = await resolved(identities, request)
+    assert found.known
     person = (await identities.GetPerson(asking("user_id", user))).person
-    assert person.person_id == resolved.person_id
+    assert person.person_id == found.person_id
     assert {one.value for one in person.identifiers} == {user, device}
     request.at_least.partition = PARTITIONS
     assert list((await refused(identities.Resolve(request))).violations) == ["at_least.partition"]
@@ -58,7 +64,7 @@ async def test_who_somebody_was_is_read_from_profile_s_log(shop: Client, identit
     )
     later = tracked(user, identifiers={"user_id": user, "device_id": tablet}, occurred_at=now.isoformat())
     (position,) = await shop.recorded(later)
-    await identities.Resolve(pb.ResolveRequest(identifier=named("user_id", user), at_least=position))
+    await resolved(identities, pb.ResolveRequest(identifier=named("user_id", user), at_least=position))
     last_week = Timestamp(seconds=int((now - timedelta(7)).timestamp()))
     then = (await identities.GetPerson(asking("user_id", user, as_of=last_week))).person
     assert {one.value for one in then.identifiers} == {user, device}
@@ -88,6 +94,9 @@ async def test_a_decision_is_explained_and_watched(shop: Client, identities: Any
 
 
 async def test_rules_are_previewed_by_a_process_of_their_own(shop: Client, identities: Any) -> None:
+    user = fresh("user")
+    (position,) = await shop.recorded(tracked(user))
+    await resolved(identities, pb.ResolveRequest(identifier=named("user_id", user), at_least=position))
     shipped = (await identities.GetRules(pb.GetRulesRequest())).rules
     tried = shipped.document.replace("user_id: {strength: strong, form: exact, priority: 100, per_person: 1}", "")
     plan = (await identities.PreviewRules(pb.PreviewRulesRequest(document=tried))).plan

@@ -13,7 +13,7 @@ from tests.support.profile import refused_stream
 
 
 async def take(answers: AsyncIterator[Any], count: int) -> list[Any]:
-    return [await asyncio.wait_for(anext(answers), 5) for _ in range(count)]
+    return [await asyncio.wait_for(anext(answers), 60) for _ in range(count)]
 
 
 async def watched(asked: Asked, *behind: Any) -> tuple[Any, AsyncIterator[Any], list[Any]]:

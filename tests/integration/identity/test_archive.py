@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,7 @@ from libs.devstack.stack import Stack
 from libs.eventlog.database import open_pool
 from libs.rpc.client import channel
 from tests.support.archived import archive_everything
-from tests.support.profile import SMALL, Client, Speaking, fresh, identified, moment
-from tests.support.transport import eventually
+from tests.support.profile import SMALL, Client, Speaking, fresh, identified, moment, patiently
 
 ARCHIVE = "PORTRAIT_IDENTITY_ARCHIVE"
 
@@ -89,18 +89,12 @@ async def archived(server_folder: Path) -> AsyncIterator[Archived]:
         open_pool(stack.postgres.dsn("identity", "identity"), size=4) as pool,
     ):
         made = Archived(stack, Client(profile, "demo"), identity, pool, folder, user, device, member)
-        await made.shop.recorded(
+        for position in await made.shop.recorded(
             identified(user, {}, identifiers={"user_id": user, "anonymous_id": device}),
             identified(member, {}, identifiers={"member_no": member}),
-        )
-
-        async def joined() -> bool:
-            try:
-                return len((await made.person()).identifiers) == 2
-            except grpc.aio.AioRpcError:  # nobody has seen the user yet
-                return False
-
-        await eventually(joined)
+        ):
+            seen = pb.ResolveRequest(identifier=made.pair["one"], at_least=position)
+            await patiently(partial(made.stub.Resolve, seen))
         await made.stub.Link(pb.LinkRequest(**made.pair, reason="at the desk", request_id="linked once"))
         yield made
 

@@ -37,7 +37,7 @@ from tests.support.transport import eventually
 
 TENANT: Final = Tenants.demo().get("demo")
 BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
-WITHIN: Final = 30.0  # seconds until two deaths are made good
+WITHIN: Final = 90.0  # seconds until two deaths are made good, on a machine that has other things to do
 
 # One history for each moment, for a restart takes seconds. No shrinking: what happens at once never does so again.
 killed = settings(max_examples=1, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
@@ -86,8 +86,8 @@ class Town:
         if not self.mortal.all_died():
             return False
         interactions = GrpcLogSource(self.client.channel, "interactions")
-        heads = await interactions.heads()
         try:
+            heads = await interactions.heads()
             async with channel(self.mortal.replicas) as connected:
                 identity = GrpcLogSource(connected, IDENTITY)
                 if (await identity.standing()).consumed.get("interactions") != heads:
@@ -96,9 +96,9 @@ class Town:
                 if await self.mortal.identity.fetchval("SELECT count(*) FROM waiting"):
                     return False
                 told = await identity.heads()
+            return (await interactions.standing()).consumed.get(IDENTITY) == told
         except Unavailable:
             return False
-        return (await interactions.standing()).consumed.get(IDENTITY) == told
 
     def _document(self, sighting: Sighting) -> dict[str, Any]:
         said: dict[str, Any] = {

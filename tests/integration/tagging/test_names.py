@@ -40,7 +40,10 @@ async def keeper() -> AsyncIterator[tuple[Keeper, str]]:
     await server.stop(None)
 
 
-async def test_all_pages_are_read_and_kept_for_a_while(keeper: tuple[Keeper, str]) -> None:
+async def test_all_pages_are_read_and_kept_for_a_while(
+    keeper: tuple[Keeper, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.tagging.queries.names.KEPT_SECONDS", 600.0)
     one, address = keeper
     async with channel(address) as line:
         names = Names(line)

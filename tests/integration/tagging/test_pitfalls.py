@@ -284,7 +284,7 @@ async def test_whoever_answers_people_waits_for_nobody_who_makes_others_due(tag_
     await tag_world.settle()
     tag_world.says(Move(BERT, WHOLE, ANNA, 1))
     await tag_world.learn()
-    async with tag_world.pool.acquire() as another, another.transaction(), asyncio.timeout(5):
+    async with tag_world.pool.acquire() as another, another.transaction(), asyncio.timeout(60):
         await DueRows(another, TENANT).mark({ANNA: None})
         assert await tag_world.answer()
         await DueRows(another, TENANT).mark({BERT: None})  # in a circle, one of the two would be undone

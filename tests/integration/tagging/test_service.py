@@ -1,8 +1,6 @@
 """From what producers send to the tags that people have, with the real services."""
 
 import asyncio
-import os
-import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,9 +20,10 @@ from libs.rpc.client import metadata_for
 from libs.rpc.credentials import PLATFORM
 from services.tagging.codec.values import value_of
 from tests.support.documents import document
-from tests.support.profile import Client, Speaking, fresh, tracked
+from tests.support.profile import Client, Speaking, fresh, patiently, tracked
+from tests.support.servers import kill
 
-WITHIN = 20.0
+WITHIN = 90.0  # seconds: a lease and a restart, on a machine that has other things to do
 
 
 @pytest.fixture
@@ -38,9 +37,8 @@ def reference(user: str, type_: str = "user_id") -> person_pb2.PersonReference:
 
 
 async def had(tags: Any, user: str, **at: Any) -> dict[str, Any]:
-    answer = await tags.GetPersonTags(
-        pb.GetPersonTagsRequest(person=reference(user), **at), wait_for_ready=True, timeout=WITHIN
-    )
+    request = pb.GetPersonTagsRequest(person=reference(user), **at)
+    answer = await patiently(lambda: tags.GetPersonTags(request, wait_for_ready=True))
     return {one.tag: value_of(one.value) for one in answer.tags}
 
 
@@ -116,8 +114,7 @@ async def test_a_killed_service_tells_everything_once(shopping: Client, tags: An
     for number, user in enumerate(users):
         (position,) = await shopping.recorded(tracked(user, "sang"))
         if number in (50, 100):
-            assert service.pid is not None
-            os.kill(service.pid, signal.SIGKILL)
+            await kill(service)
             await asyncio.sleep(0.2)
     assert await had(tags, users[-1], at_least=position) == {"sang": True}
 

@@ -33,12 +33,12 @@ from libs.devstack.stack import Stack
 from libs.rpc.client import channel, metadata_for
 from tests.support.documents import document, lifecycle, segment, tiers
 from tests.support.elsewhere import PARTITIONS
-from tests.support.profile import Client, fresh, tracked
+from tests.support.profile import Client, fresh, patiently, tracked
 from tests.support.reflection import methods_of
 
 OWNER, INTRUDER = "other", "demo"
 SERVICES: Final = ("identity", "tagging")
-WITHIN: Final = 20.0
+WITHIN: Final = 60.0
 WATCHED: Final = 0.4  # seconds
 
 
@@ -183,20 +183,24 @@ async def owned(tags_stack: Stack) -> AsyncIterator[Owned]:
             published: Any = (await calls.ask(OWNER, request))[0]
             etags[kind] = published.definition.etag
         reference = PersonReference(identifier=Identifier(type="user_id", value=user))
+        asked = service.GetPersonTagsRequest(person=reference, at_least=position)
         held: Any = None
-        async with asyncio.timeout(WITHIN):
-            while held is None or not (held.HasField("tier") and held.HasField("stage") and held.segments):
-                (held,) = await calls.ask(OWNER, service.GetPersonTagsRequest(person=reference, at_least=position))
+        while held is None or not (held.HasField("tier") and held.HasField("stage") and held.segments):
+            (held,) = await patiently(lambda: calls.ask(OWNER, asked))
         yes = tag_pb2.TagValue(flag=True)
         said: Any
         (said,) = await calls.ask(
             OWNER, service.SetTagRequest(person=reference, tag=f"{secret}_tag", value=yes, reason=secret)
         )
+        while [one.origin for one in held.tags] != [tag_pb2.ORIGIN_BY_HAND]:
+            (held,) = await calls.ask(OWNER, asked)
         crowd = crowds.CrowdReference(document=f"{{tag: {secret}_tag}}")
         export = crowds.ExportSegmentRequest(crowd=crowd, format=crowds.EXPORT_FORMAT_CSV)
         begun: Any = (await calls.ask(OWNER, export))[0]
         wait = operations.WaitOperationRequest(name=begun.operation, timeout=Duration(seconds=10))
-        await calls.ask(OWNER, wait)
+        ended: Any = None
+        while ended is None or not ended.done:
+            (ended,) = await calls.ask(OWNER, wait)
         etags["rules"] = (await calls.ask(OWNER, identity.GetRulesRequest()))[0].rules.etag  # type: ignore[attr-defined]
         yield Owned(calls, user, email, secret, held.person_id, said.event_id, {**etags}, begun.operation)
 
