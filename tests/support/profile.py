@@ -32,6 +32,7 @@ from libs.devstack.service import Service
 from libs.devstack.stack import Stack
 from libs.rpc.client import ErrorDetails, channel, details_of, metadata_for
 from tests.support.spans import SpanReceiver
+from tests.support.transport import eventually
 
 SMALL: Final = MappingProxyType({"shared_buffers": "128MB"})
 PARTITIONS: Final = 8
@@ -97,6 +98,24 @@ class Client:
         answer = await self.profiles.ListTimeline(profiles_pb.ListTimelineRequest(person=person(user), **request))
         entries: Sequence[Any] = answer.entries
         return entries
+
+
+async def identified_portrait(client: Client, who: profiles_pb.PersonReference, position: Any) -> profiles_pb.Profile:
+    """The whole person's portrait once a position is identified, which may take longer than one call may."""
+    request = profiles_pb.GetProfileRequest(person=who, at=profiles_pb.ReadAt(at_least=position, identified=True))
+    found = profiles_pb.Profile()
+
+    async def answered() -> bool:
+        try:
+            found.CopyFrom((await client.profiles.GetProfile(request)).profile)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise
+            return False
+        return True
+
+    await eventually(answered)
+    return found
 
 
 def fresh(what: str = "user") -> str:
@@ -192,13 +211,17 @@ async def metrics_of(stack: Stack, prefix: str = "") -> list[Metric]:
 
 
 @asynccontextmanager
-async def appends_held(stack: Stack) -> AsyncIterator[None]:
-    """Nothing can be appended inside the block, because somebody holds the heads of the log."""
+async def appends_held(stack: Stack) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
+    """Nothing can be appended inside the block: somebody holds the heads of the log. Tells whether anybody waits."""
     connection = await asyncpg.connect(stack.postgres.dsn("profile", role="profile"))
+
+    async def one_waits() -> bool:
+        return bool(await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
     try:
         async with connection.transaction():
             await connection.execute("SELECT position FROM log_heads FOR UPDATE")
-            yield
+            yield one_waits
     finally:
         await connection.close()
 

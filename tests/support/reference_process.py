@@ -67,7 +67,7 @@ async def reference_consumer(
 async def counted(database: str) -> tuple[int, int, int]:
     """Events counted, changes recorded, and distinct causes of those changes."""
     try:
-        connection = await asyncpg.connect(database, timeout=2)
+        connection = await asyncpg.connect(database)
         try:
             row = await connection.fetchrow(
                 "SELECT (SELECT coalesce(sum(count), 0)::bigint FROM counts), (SELECT count(*) FROM log), "

@@ -57,7 +57,7 @@ class Shop:
         service = self.stack.services["profile"]
         await service.stop()
         await service.start()
-        await self.answered(30)
+        await self.answered(60)
 
     async def answered(self, within: float) -> Any:
         """The versions, as soon as the service answers: channels take a while to try again."""
@@ -77,7 +77,7 @@ class Shop:
     async def standing(self) -> Any:
         return (await self.platform.projections.GetRebuild(pb.GetRebuildRequest(projection=PORTRAITS))).rebuild
 
-    async def ended(self, within: float = 60) -> Any:
+    async def ended(self, within: float = 120) -> Any:
         """How the last rebuild stands when it has ended."""
         async with asyncio.timeout(within):
             while (rebuild := await self.standing()).phase not in ENDED:  # noqa: ASYNC110  another process ends it

@@ -33,7 +33,7 @@ class SpanReceiver:
 
     async def trace(self, trace_id: bytes, names: Collection[str]) -> Mapping[str, Sequence[Any]]:
         """The spans of a trace by name, once there is one of each of `names`; what is tried again has several."""
-        async with asyncio.timeout(20), self._arrived:
+        async with asyncio.timeout(60), self._arrived:
             while not self._named(trace_id).keys() >= set(names):
                 await self._arrived.wait()
             return self._named(trace_id)

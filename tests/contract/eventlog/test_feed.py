@@ -98,7 +98,7 @@ def batch(partition: int, first: int, last: int, size: int = 10) -> Batch:
 
 
 async def publish(feed: Feed, one: Batch, follows: int) -> int:
-    return await feed.publish(one, follows=follows, origin=ORIGIN, seconds=2.0)
+    return await feed.publish(one, follows=follows, origin=ORIGIN, seconds=60.0)
 
 
 @asynccontextmanager
@@ -139,8 +139,9 @@ async def test_what_is_published_is_taken_whole_and_in_order(feed: Feed) -> None
 async def test_a_parcel_brings_its_origin_along(feed: Feed) -> None:
     await publish(feed, batch(0, 1, 1), 0)
     async with subscribed(feed, {0: 0}) as subscription:
-        (parcel,) = await subscription.take(2.0, 0.01)
-        assert parcel.origin == ORIGIN
+        while not (parcels := await subscription.take(0.5, 0.01)):
+            pass
+        assert [parcel.origin for parcel in parcels] == [ORIGIN]
 
 
 async def test_of_two_that_follow_the_same_end_one_is_overtaken(feed: Feed) -> None:
@@ -212,7 +213,7 @@ async def test_a_subscription_starts_behind_its_positions(feed: Feed) -> None:
         for partition in (0, 1):
             ends[partition] = await publish(feed, batch(partition, first, first + 3), ends[partition])
     async with subscribed(feed, {0: 30, 1: 36}) as subscription:
-        runs = await taken(subscription, 5)
+        runs = await taken(subscription, 6)
     # One place in the stream serves all partitions, so those that are further ahead hear some of it again.
     assert runs == [(0, 29, 32), (1, 29, 32), (0, 33, 36), (1, 33, 36), (0, 37, 40), (1, 37, 40)]
 
@@ -243,9 +244,10 @@ async def test_a_full_stream_forgets_its_oldest(feed: Feed) -> None:
     for position in range(1, 31):
         end = await publish(feed, batch(0, position, position, size=1_000), end)
     async with subscribed(feed, {0: 0}) as subscription:
-        runs = await taken(subscription, 5)
+        runs = await taken(subscription, 1)
+        while runs[-1][1] < 30:
+            runs += await taken(subscription, 1)
     assert runs[0][1] > 15
-    assert runs[-1][1] == 30
 
 
 async def test_a_deleted_stream_loses_its_subscriptions_and_counts_anew(feed: Feed, trouble: Trouble) -> None:

@@ -18,7 +18,7 @@ from libs.runtime.clock import SECOND, ManualClock, SystemClock
 from libs.telemetry.metrics import Metrics
 
 PARTITIONS = 8
-SECONDS = 8.0
+SECONDS = 40.0  # of which some pass by themselves where the clock is that of a database
 
 
 @dataclass

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from libs.eventlog import rebuild
+from libs.eventlog import rebuild, rebuilds
 from libs.eventlog.difference import Change
 from libs.eventlog.event import Envelope, NewEvent
 from libs.eventlog.rebuild import Overtaken, Progress
 from libs.eventlog.snapshots import Compacted, KeyOfTenant
+from libs.runtime.clock import SECOND
 from libs.runtime.errors import FailedPrecondition, NotFound
 from tests.support.logs import added, id_of, key_of, partition_mates, retracted
 from tests.support.rebuilding import Workshop
@@ -201,7 +202,8 @@ async def test_whoever_comes_after_a_crash_goes_on_from_what_was_saved(
     assert await reads(workshop, number, *NAMES) == [6] * 40
 
 
-async def test_nobody_takes_a_rebuild_that_somebody_is_at(workshop: Workshop) -> None:
+async def test_nobody_takes_a_rebuild_that_somebody_is_at(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rebuilds, "RETRY", 60 * SECOND)
     await workshop.begun()
     await workshop.start()
     run = await workshop.take()

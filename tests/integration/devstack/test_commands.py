@@ -53,9 +53,9 @@ def test_an_up_that_fails_says_why_and_leaves_nothing_running(data: Path) -> Non
 
 def test_what_a_killed_stack_left_is_not_taken_for_running(data: Path) -> None:
     state = up(data)
+    family = [psutil.Process(part.pid) for part in state.parts if part.pid]
     os.kill(state.pid, signal.SIGKILL)
-    family = [psutil.Process(part.pid) for part in state.parts if part.pid and psutil.pid_exists(part.pid)]
-    psutil.wait_procs(family, 10)
+    psutil.wait_procs(family, 60)
     assert (data / "stack.json").exists()
     assert commands.status(data) is None
     assert up(data).pid != state.pid

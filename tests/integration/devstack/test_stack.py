@@ -116,7 +116,7 @@ async def test_nothing_survives_a_killed_supervisor_and_the_next_start_is_clean(
     supervisor.kill()
     await supervisor.wait()
 
-    _, alive = await asyncio.to_thread(psutil.wait_procs, family, 10)
+    _, alive = await asyncio.to_thread(psutil.wait_procs, family, 60)
     assert not alive
     async with stack(own_folder) as running:
         assert await _answers(running)

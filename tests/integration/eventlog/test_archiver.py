@@ -191,11 +191,12 @@ async def test_a_reader_that_takes_long_only_delays_the_archiver(aged: Aged) -> 
     assert not await aged.archiver().step()
     await runs.aclose()
     async with aged.database.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         await connection.execute("SELECT count(*) FROM log")
         for _ in range(10):
             await aged.archiver().step()
         assert await aged.files() == []
-        await asyncio.wait_for(aged.log.append([added("ann")]), 5)
+        await asyncio.wait_for(aged.log.append([added("ann")]), 60)
     await aged.archived()
     assert len(await aged.files()) == 12
 

@@ -14,6 +14,8 @@ from tests.support.logs import running
 from tests.support.reference_process import LEASE_SECONDS, all_counted, counted, reference_consumer
 from tests.support.transport import append, eventually, relay_of
 
+WITHIN = 90.0
+
 
 async def test_a_consumer_killed_again_and_again_counts_every_event_once(
     own_nats: NatsServer, broker: Broker, database: str, log: MemoryLog, owner: str
@@ -30,7 +32,7 @@ async def test_a_consumer_killed_again_and_again_counts_every_event_once(
                     sent += 300
                     await asyncio.sleep(life / 10)
         async with reference_consumer(database, own_nats.url, owner):
-            await eventually(all_counted(database, sent), within=40)
+            await eventually(all_counted(database, sent), within=WITHIN)
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails
 
 
@@ -41,7 +43,7 @@ async def test_two_replicas_and_a_wiped_broker_count_every_event_once(
         for _ in range(2):
             await replicas.enter_async_context(reference_consumer(database, own_nats.url, owner))
         await append(log, 2_000)
-        await eventually(all_counted(database, 2_000), within=40)
+        await eventually(all_counted(database, 2_000), within=WITHIN)
         await own_nats.kill()
         await own_nats.wipe_store()
         await append(log, 1_000, start=2_000)
@@ -49,7 +51,7 @@ async def test_two_replicas_and_a_wiped_broker_count_every_event_once(
         for start in range(3_000, 6_000, 100):
             await append(log, 100, start=start)
             await asyncio.sleep(0.01)
-        await eventually(all_counted(database, 6_000), within=40)
+        await eventually(all_counted(database, 6_000), within=WITHIN)
 
 
 async def in_transaction(database: str) -> bool:
@@ -81,7 +83,7 @@ async def test_replicas_that_are_stopped_past_their_leases_apply_nothing_twice(
     async with AsyncExitStack() as replicas, running(relay_of(log, broker)):
         both = [await replicas.enter_async_context(reference_consumer(database, own_nats.url, owner)) for _ in range(2)]
         await append(log, 60, start=next(sent))
-        await eventually(all_counted(database, 60), within=40)
+        await eventually(all_counted(database, 60), within=WITHIN)
         loading = asyncio.create_task(load())
         for turn in range(8):
             stopped = both[turn % 2]
@@ -97,7 +99,7 @@ async def test_replicas_that_are_stopped_past_their_leases_apply_nothing_twice(
         async def none_is_missing() -> bool:
             return min(await counted(database)) >= events
 
-        await eventually(none_is_missing, within=40)
+        await eventually(none_is_missing, within=WITHIN)
         assert await counted(database) == (events, events, events)
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails
 
@@ -109,16 +111,16 @@ async def test_a_database_that_was_gone_is_waited_for(
     database = durable_postgres.dsn("reference", role="reference")
     async with (
         running(relay_of(log, broker)),
-        reference_consumer(database, own_nats.url, owner) as process,
+        reference_consumer(database, own_nats.url, owner, LEASE_SECONDS="5") as process,
     ):
         await append(log, 1_000)
-        await eventually(all_counted(database, 1_000), within=40)
+        await eventually(all_counted(database, 1_000), within=WITHIN)
         await durable_postgres.kill()
         await append(log, 1_000, start=1_000)
         await asyncio.sleep(3)
         assert process.returncode is None
         await durable_postgres.start()
-        await eventually(all_counted(database, 2_000), within=40)
+        await eventually(all_counted(database, 2_000), within=WITHIN)
 
 
 async def test_a_stopped_consumer_ends_well_and_has_told_how_far_it_came(
@@ -126,7 +128,7 @@ async def test_a_stopped_consumer_ends_well_and_has_told_how_far_it_came(
 ) -> None:
     async with running(relay_of(log, broker)), reference_consumer(database, own_nats.url, owner) as process:
         await append(log, 500)
-        await eventually(all_counted(database, 500), within=40)
+        await eventually(all_counted(database, 500), within=WITHIN)
         process.terminate()
         assert await process.wait() == 0
     connection = await asyncpg.connect(database)

@@ -7,10 +7,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from libs.eventlog import database, postgres
+from libs.eventlog import postgres
 from libs.eventlog.checkpoint import PostgresCheckpoints, Step
 from libs.eventlog.copy import log_rows
-from libs.eventlog.database import Connection, open_pool
+from libs.eventlog.database import SILENT_TRANSACTION, Connection, open_pool
 from libs.eventlog.event import Appended, NewEvent
 from libs.eventlog.postgres import PostgresLog
 from libs.eventlog.ranges import Ranges
@@ -21,19 +21,20 @@ from libs.runtime.errors import Unavailable
 from tests.support.logs import PARTITIONS, added
 from tests.support.transport import eventually
 
-PATIENCE = 5.0
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A limit that a test can wait for."""
-    monkeypatch.setattr(database, "SILENT_TRANSACTION", "500ms")
+PATIENCE = 60.0
 
 
 @pytest.fixture
 async def pool(migrated_dsn: str) -> AsyncIterator[asyncpg.Pool]:
     async with open_pool(migrated_dsn) as pool:
         yield pool
+
+
+async def fall_silent(connection: Connection, thawed: asyncio.Event) -> None:
+    """Say nothing for longer than the server listens; it listens for no longer than a test can wait."""
+    assert await connection.fetchval("SHOW idle_in_transaction_session_timeout") == SILENT_TRANSACTION
+    await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '500ms'")
+    await thawed.wait()
 
 
 class Freezing(PostgresLog):
@@ -47,7 +48,7 @@ class Freezing(PostgresLog):
     ) -> list[Appended]:
         appended = await super().append_in(connection, events, look_first=look_first)
         self.holds.set()
-        await self.thawed.wait()
+        await fall_silent(connection, self.thawed)
         return appended
 
 
@@ -109,7 +110,7 @@ async def test_checkpoints_are_let_go_of_when_their_holder_is_silent(pool: async
     async def freeze() -> None:
         async with mine.advance([Step(0, 0, 5)]) as connection:
             holds.set()
-            await thawed.wait()
+            await fall_silent(connection, thawed)
             await connection.execute("SELECT 1")
 
     freezing = asyncio.create_task(freeze())

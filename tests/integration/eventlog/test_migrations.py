@@ -60,4 +60,4 @@ async def test_a_migration_that_fails_says_why_and_leaves_nothing(database: str,
     connection = await asyncpg.connect(database)
     assert await connection.fetchval("SELECT to_regclass('made')") is None
     await connection.close()
-    await asyncio.wait_for(migrate(database, SCRIPTS, partitions=1), 20)  # and nobody holds the lock
+    await asyncio.wait_for(migrate(database, SCRIPTS, partitions=1), 60)  # and nobody holds the lock

@@ -14,7 +14,7 @@ from libs.runtime.clock import SystemClock
 from libs.runtime.errors import Unavailable
 from libs.telemetry.metrics import Metrics
 from tests.support.logs import Database, added, key_of, migrated, places, running
-from tests.support.transport import eventually
+from tests.support.transport import WITHIN_SECONDS, eventually
 
 CALLERS = 8
 
@@ -62,7 +62,12 @@ async def recorded(database: Database) -> dict[bytes, Place]:
     return found
 
 
-async def lose(database: Database, cut: Callable[[], Awaitable[None]], back: Callable[[], Awaitable[None]]) -> None:
+Calling = asyncio.Future[list[None]]
+
+
+async def lose(
+    database: Database, cut: Callable[[Calling], Awaitable[None]], back: Callable[[], Awaitable[None]]
+) -> None:
     appender = Appender(database.log(SystemClock()), Metrics())
     async with running(appender):
         callers = Callers(appender)
@@ -72,8 +77,8 @@ async def lose(database: Database, cut: Callable[[], Awaitable[None]], back: Cal
             return len(callers.acknowledged) > 4_000
 
         await eventually(busy)
-        await cut()
-        await asyncio.wait_for(calling, 20)
+        await cut(calling)
+        await asyncio.wait_for(calling, WITHIN_SECONDS)
         assert len(callers.told) == CALLERS
         assert all(error.retryable and error.dependency == "postgresql" for error in callers.told)
         await back()
@@ -92,20 +97,18 @@ async def test_nothing_acknowledged_is_lost_when_postgresql_is_killed(durable_po
     async with open_pool(dsn) as pool:
         for setting in ("synchronous_commit", "fsync", "full_page_writes"):
             assert await pool.fetchval(f"SHOW {setting}") == "on"
-        await lose(Database(pool), durable_postgres.kill, durable_postgres.start)
+        await lose(Database(pool), lambda _: durable_postgres.kill(), durable_postgres.start)
 
 
 async def test_nothing_acknowledged_is_lost_when_connections_break(log_database: Database) -> None:
-    async def end_connections() -> None:
-        async def end() -> None:
-            await log_database.pool.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-
-        for _ in range(CALLERS * 4):  # a call that was between two transactions tries the next one
-            await end()
-            await asyncio.sleep(0.01)
+    async def end_connections(calling: Calling) -> None:
+        async with log_database.pool.acquire() as connection:
+            while not calling.done():  # a call that was between two transactions tries the next one
+                await connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+                await asyncio.sleep(0.01)
 
     async def nothing() -> None:
         pass
@@ -123,7 +126,7 @@ async def test_an_append_without_a_database_is_unavailable_and_works_when_it_is_
         log = Database(pool).log(SystemClock())
         async with running(watch := Watch(log)), watch.changes(("demo", key_of("ann"))) as changed:
             await log.append([added("ann")])
-            await asyncio.wait_for(changed.wait(), 5)
+            await asyncio.wait_for(changed.wait(), WITHIN_SECONDS)
             changed.clear()
             await durable_postgres.kill()
             for _ in range(3):
@@ -132,4 +135,4 @@ async def test_an_append_without_a_database_is_unavailable_and_works_when_it_is_
             await asyncio.sleep(0.2)  # the watch looks a few times, in vain
             await durable_postgres.start()
             await log.append([added("ann")])
-            await asyncio.wait_for(changed.wait(), 5)
+            await asyncio.wait_for(changed.wait(), WITHIN_SECONDS)

@@ -94,6 +94,7 @@ async def test_an_open_transaction_elsewhere_delays_no_reader(
     try:
         await other.execute("BEGIN; CREATE TABLE unfinished (n int); INSERT INTO unfinished VALUES (1)")
         async with log_database.pool.acquire() as here, here.transaction():
+            await here.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             await here.execute("DELETE FROM quarantine; SELECT pg_current_xact_id()")
             tailer = Tailer(log)
             for written in range(1, 4):
@@ -140,6 +141,7 @@ async def test_sixteen_writers_share_no_lock_beyond_the_heads_they_write(
             server_wide.update(row["mode"] for row in rows)
 
     async with log_database.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         await log.append_in(connection, [added(held[0])])
         looking = asyncio.ensure_future(look())
         await asyncio.gather(*(write(writer) for writer in range(16)))
@@ -164,7 +166,7 @@ async def test_writers_whose_ids_and_partitions_overlap_never_wait_in_a_circle(l
             told += list(zip([event.id for event in call], places(await log.append(call)), strict=True))
         return told
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         told = [pair for pairs in await asyncio.gather(*map(write, range(WRITERS))) for pair in pairs]
     recorded = {
         one.event.id: (partition, one.position)
@@ -190,6 +192,7 @@ async def test_two_writers_of_the_same_ids_in_opposite_orders_never_wait_for_eac
     async with log_database.pool.acquire() as connection:
         third = connection.transaction()
         await third.start()
+        await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         await log.append_in(connection, [added(elsewhere, id_=ids[4])])  # both get as far as that id
         one = asyncio.ensure_future(log.append([added(here, id_=id_) for id_ in ids]))
         other = asyncio.ensure_future(log.append([added(there, id_=id_) for id_ in reversed(ids)]))

@@ -8,6 +8,7 @@ from portrait.profile.v1 import collector_service_pb2 as pb
 
 from libs.devstack.stack import Stack
 from tests.support.profile import QUARANTINED, RECORDED, Client, appends_held, document, fresh, refused, tracked
+from tests.support.transport import eventually
 
 
 def request(*said: dict[str, Any]) -> pb.CollectStreamRequest:
@@ -59,12 +60,15 @@ async def test_a_sender_is_held_back_while_nothing_can_be_recorded(demo: Client,
             written += 1
         await stream.done_writing()
 
+    async def stands_still() -> bool:
+        before = written
+        await asyncio.sleep(1)
+        return written == before > 0
+
     async with appends_held(stack):
         sending = asyncio.create_task(send())
-        await asyncio.sleep(1)
-        stood_at = written
-        await asyncio.sleep(0.3)
-        assert written == stood_at < batches
+        await eventually(stands_still)
+        assert written < batches
     results = [one async for answer in stream for one in answer.batch.results]
     await sending
     assert [one.outcome for one in results] == [RECORDED] * batches

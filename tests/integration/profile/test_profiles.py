@@ -12,6 +12,7 @@ from portrait.profile.v1 import interaction_pb2
 from portrait.profile.v1 import profiles_service_pb2 as pb
 
 from tests.support.profile import PARTITIONS, Client, fresh, identified, moment, person, refused, tracked
+from tests.support.transport import WITHIN_SECONDS
 
 
 def ahead(position: log_pb.Position) -> log_pb.Position:
@@ -97,7 +98,7 @@ async def test_a_read_waits_for_a_write_to_come(demo: Client) -> None:
     await asyncio.sleep(0.1)
     assert not reading.done()
     await demo.recorded(tracked(user))
-    assert (await asyncio.wait_for(reading, 5)).interactions == 2
+    assert (await asyncio.wait_for(reading, WITHIN_SECONDS)).interactions == 2
 
 
 async def test_a_read_waits_no_longer_than_its_deadline(demo: Client) -> None:

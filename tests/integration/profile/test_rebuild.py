@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,9 +20,10 @@ from portrait.profile.v1 import schemas_service_pb2 as schemas_pb
 from libs.rpc.client import channel
 from tests.support.profile import Client, fresh, person, refused, replica, tracked
 from tests.support.shop import Shop, collected, open_shop
-from tests.support.transport import eventually
+from tests.support.transport import WITHIN_SECONDS, eventually
 
 LATE = "2026-03-01T18:30:00Z"  # the next day in Shanghai already
+SHANGHAI, BERLIN = ((1, 2),), ((7, 19),)  # when it is active, as weekday and hour
 USERS = [f"user-{n}" for n in range(300)]
 
 
@@ -145,18 +147,23 @@ async def test_switching_under_load_never_shows_a_mix(shop: Shop) -> None:
                 assert len(kinds) == 1, kinds
                 seen.update(kinds)
 
+        async def sees(shown: tuple[tuple[int, int], ...]) -> bool:
+            assert not any(reader.done() for reader in readers), readers
+            return shown in seen
+
         readers = [asyncio.create_task(read()) for _ in range(4)]
-        for round_ in range(8):
-            await asyncio.sleep(0.1)
-            await shop.switch(number if round_ % 2 == 0 else before)
-        await asyncio.sleep(0.1)
+        for _ in range(4):
+            for version, shown in ((number, BERLIN), (before, SHANGHAI)):
+                await shop.switch(version)
+                await eventually(partial(sees, shown))
+                await asyncio.sleep(0.1)
         for reader in readers:
             assert not reader.done(), reader
             reader.cancel()
     finally:
         shop.move_to("Asia/Shanghai")
         await shop.restart()
-    assert seen == {((1, 2),), ((7, 19),)}
+    assert seen == {SHANGHAI, BERLIN}
 
 
 async def test_whoever_watches_a_portrait_is_shown_the_version_that_is_switched_to(shop: Shop) -> None:
@@ -169,11 +176,11 @@ async def test_whoever_watches_a_portrait_is_shown_the_version_that_is_switched_
     await anext(states)
     for version in (number, before):
         await shop.switch(version)
-        assert (await asyncio.wait_for(anext(states), 30)).profile.interactions == 1
+        assert (await asyncio.wait_for(anext(states), WITHIN_SECONDS)).profile.interactions == 1
     call.cancel()
 
 
-async def test_a_switch_is_followed_by_every_replica_within_a_second(shop: Shop, server_folder: Path) -> None:
+async def test_a_switch_is_followed_by_every_replica(shop: Shop, server_folder: Path) -> None:
     user = fresh()
     await shop.demo.recorded(tracked(user))
     (before,) = await shop.versions()
@@ -188,7 +195,7 @@ async def test_a_switch_is_followed_by_every_replica_within_a_second(shop: Shop,
             answer = await second.projections.ListProjections(pb.ListProjectionsRequest())
             return bool(answer.projections[0].version == number)
 
-        await eventually(followed, within=10)
+        await eventually(followed)
         retire = pb.RetireProjectionRequest(projection="portraits", version=before)
         await platform.projections.RetireProjection(retire)
         for client in (shop.demo, second):
@@ -200,7 +207,7 @@ async def test_a_worker_that_is_killed_is_followed_by_another_that_goes_on(shop:
     started = await shop.start(workers=2)
     number = started.rebuild.version
     async with shop.one_step_held():
-        await eventually(lambda: built_most(shop), within=60)
+        await eventually(lambda: built_most(shop), within=120)
         why = await refused(shop.platform.projections.StartRebuild(pb.StartRebuildRequest(projection="portraits")))
         assert (why.code, why.reason) == ("FAILED_PRECONDITION", "REBUILD_RUNNING")
         before, worker = await shop.standing(), shop.workers()[0]
@@ -210,7 +217,7 @@ async def test_a_worker_that_is_killed_is_followed_by_another_that_goes_on(shop:
         async def troubled() -> bool:
             return "status -9" in (await shop.standing()).trouble
 
-        await eventually(troubled, within=30)
+        await eventually(troubled)
     after = await shop.ended()
     assert before.events < after.events == after.events_wanted
     assert after.phase == pb.REBUILD_PHASE_DONE
@@ -225,14 +232,14 @@ async def test_a_service_that_is_killed_takes_its_workers_along_and_goes_on_when
     number = started.rebuild.version
     service = shop.stack.services["profile"]
     async with shop.one_step_held():
-        await eventually(lambda: built_most(shop), within=60)
+        await eventually(lambda: built_most(shop), within=120)
         workers, before = shop.workers(), await shop.standing()
         assert workers
         assert service.pid is not None
         os.kill(service.pid, signal.SIGKILL)
-        gone, alive = await asyncio.to_thread(psutil.wait_procs, workers, 5)
+        gone, alive = await asyncio.to_thread(psutil.wait_procs, workers, 60)
         assert (len(gone), alive) == (len(workers), [])
-    await shop.answered(60)
+    await shop.answered(120)
     after = await shop.ended()
     assert before.events < after.events == after.events_wanted
     assert after.phase == pb.REBUILD_PHASE_DONE
@@ -243,7 +250,7 @@ async def test_a_service_that_is_killed_takes_its_workers_along_and_goes_on_when
 async def test_a_cancelled_rebuild_ends_its_workers_and_leaves_no_table(shop: Shop) -> None:
     number = (await shop.start(request_id=fresh())).rebuild.version
     async with shop.one_step_held():
-        await eventually(lambda: built_most(shop), within=60)
+        await eventually(lambda: built_most(shop), within=120)
         assert await shop.query(f"SELECT to_regclass('portraits_{number}')::text") == f"portraits_{number}"
     await cancel(shop, number)
     assert (await shop.standing()).phase == pb.REBUILD_PHASE_CANCELLED
@@ -252,7 +259,7 @@ async def test_a_cancelled_rebuild_ends_its_workers_and_leaves_no_table(shop: Sh
     async def all_gone() -> bool:
         return not shop.workers()
 
-    await eventually(all_gone, within=30)
+    await eventually(all_gone)
     assert len(await shop.versions()) == 1
 
 

@@ -29,7 +29,7 @@ from tests.support.profile import (
     replica,
     tracked,
 )
-from tests.support.transport import eventually
+from tests.support.transport import WITHIN_SECONDS, eventually
 
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -63,7 +63,7 @@ async def test_a_watcher_hears_of_changes_at_another_replica(demo: Client, secon
     states = aiter(call)
     await anext(states)
     await demo.recorded(tracked(user))
-    assert (await asyncio.wait_for(anext(states), 5)).profile.interactions == 1
+    assert (await asyncio.wait_for(anext(states), WITHIN_SECONDS)).profile.interactions == 1
     call.cancel()
 
 
@@ -88,7 +88,7 @@ async def test_a_published_schema_is_known_to_every_replica(demo: Client, second
         (result,) = await second.collect(tracked(user, name, properties={"paid": "7"}))
         return bool(result.outcome == QUARANTINED)
 
-    await eventually(enforced, within=5)
+    await eventually(enforced)
 
 
 async def test_replicas_publish_one_after_the_other(demo: Client, second: Client) -> None:
@@ -108,16 +108,16 @@ async def test_a_service_told_to_end_answers_what_runs_refuses_what_is_new_and_e
 ) -> None:
     user = fresh()
     said = tracked(user)
-    async with replica(stack, server_folder) as service:
+    async with replica(stack, server_folder, DRAIN_SECONDS="60") as service:
         impatient = [("grpc.enable_retries", 0)]
         async with grpc.aio.insecure_channel(service.target, options=impatient) as connected:
             ending = Client(connected, "demo")
             health: Any = health_pb2_grpc.HealthStub(connected)
             watched = ending.profiles.WatchProfile(pb.WatchProfileRequest(person=person(user)))
             await anext(aiter(watched))
-            async with appends_held(stack):
+            async with appends_held(stack) as one_waits:
                 running = asyncio.create_task(ending.collect(said))
-                await asyncio.sleep(0.3)
+                await eventually(one_waits)
                 assert service.pid is not None
                 os.kill(service.pid, signal.SIGTERM)
                 async for answer in health.Watch(health_pb2.HealthCheckRequest()):
@@ -126,9 +126,9 @@ async def test_a_service_told_to_end_answers_what_runs_refuses_what_is_new_and_e
                 why = await refused(ending.collector.Collect(collector_pb.CollectRequest()))
                 assert (why.code, why.reason, why.retryable) == ("UNAVAILABLE", "SHUTTING_DOWN", True)
                 assert not running.done()
-            (result,) = await asyncio.wait_for(running, 10)
+            (result,) = await asyncio.wait_for(running, WITHIN_SECONDS)
             assert result.outcome == RECORDED
-            assert await asyncio.wait_for(service.died(), 20) == 0
+            assert await asyncio.wait_for(service.died(), WITHIN_SECONDS) == 0
     assert (await demo.portrait(user)).interactions == 1
 
 

@@ -8,7 +8,7 @@ from portrait.profile.v1 import profiles_service_pb2 as pb
 
 from libs.devstack.stack import Stack
 from tests.support.profile import Client, fresh, measured, person, refused_stream, tracked
-from tests.support.transport import eventually
+from tests.support.transport import WITHIN_SECONDS, eventually
 
 METHOD = "portrait.profile.v1.Profiles/WatchProfile"
 
@@ -22,7 +22,7 @@ def watching(client: Client, user: str, *mask: str) -> Any:
 async def next_portrait(states: Any, interactions: int) -> Any:
     """The first state that holds so many; states between may be passed over, none may come twice."""
     seen = -1
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN_SECONDS):
         async for answer in states:
             assert answer.profile.interactions > seen
             seen = answer.profile.interactions
@@ -53,7 +53,7 @@ async def test_a_retraction_is_a_change(demo: Client) -> None:
     states = aiter(call)
     assert (await anext(states)).profile.interactions == 2
     await demo.collector.Retract(collector_pb.RetractRequest(message_id=wrong["message_id"]))
-    assert (await asyncio.wait_for(anext(states), 5)).profile == pb.Profile(interactions=1)
+    assert (await asyncio.wait_for(anext(states), WITHIN_SECONDS)).profile == pb.Profile(interactions=1)
     call.cancel()
 
 
@@ -74,7 +74,7 @@ async def test_a_watcher_does_not_hear_of_others(demo: Client) -> None:
     await anext(states)
     await demo.recorded(*(tracked(fresh()) for _ in range(50)))
     await demo.recorded(tracked(user))
-    assert (await asyncio.wait_for(anext(states), 5)).profile.interactions == 1
+    assert (await asyncio.wait_for(anext(states), WITHIN_SECONDS)).profile.interactions == 1
     call.cancel()
 
 

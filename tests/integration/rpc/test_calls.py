@@ -14,6 +14,7 @@ from libs.rpc.server import MAX_MESSAGE_BYTES
 from libs.runtime.errors import EtagMismatch, InvalidArgument, PortraitError, QueueFull
 from libs.telemetry.traces import TRACEPARENT, traceparent_bytes
 from tests.integration.rpc.conftest import PREFIX, Open, World
+from tests.support.transport import WITHIN_SECONDS, eventually
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -89,7 +90,11 @@ async def test_a_handler_may_abort_by_itself(world: World) -> None:
     world.probe.act = abort
     error = await refused(world.collector.Collect(pb.CollectRequest()))
     assert (error.code(), error.details()) == (grpc.StatusCode.DATA_LOSS, "gone")
-    assert world.calls("Collect", "DATA_LOSS") == 1
+
+    async def counted() -> bool:  # its answer is sent before it is back
+        return world.calls("Collect", "DATA_LOSS") == 1
+
+    await eventually(counted)
 
 
 async def test_an_error_in_the_middle_of_a_stream_arrives_with_its_details(world: World) -> None:
@@ -182,8 +187,8 @@ async def test_a_call_knows_how_long_it_has(world: World) -> None:
     await stream.read()
     stream.cancel()
     assert times == [None]
-    await world.collector.Collect(pb.CollectRequest(), timeout=30)
-    assert round(times[1] or 0) == 30
+    await world.collector.Collect(pb.CollectRequest(), timeout=600)
+    assert abs((times[1] or 0) - 600) < 100
 
 
 async def test_a_deadline_of_a_millisecond_is_exceeded_not_internal(world: World) -> None:
@@ -199,21 +204,25 @@ async def test_a_deadline_of_a_millisecond_is_exceeded_not_internal(world: World
 
 
 async def test_a_handler_ends_at_once_when_the_caller_is_gone(world: World) -> None:
-    ended = asyncio.Event()
+    began, ended = asyncio.Event(), asyncio.Event()
 
     async def slow(_: Any) -> None:
+        began.set()
         try:
             await asyncio.sleep(60)
         finally:
             ended.set()
 
     world.probe.act = slow
+
+    async def counted() -> bool:
+        return world.calls("Collect", "CANCELLED") == 1
+
     call = world.collector.Collect(pb.CollectRequest())
-    await asyncio.sleep(0.2)
+    await began.wait()
     call.cancel()
-    await asyncio.wait_for(ended.wait(), 5)
-    await asyncio.sleep(0.1)
-    assert world.calls("Collect", "CANCELLED") == 1
+    await asyncio.wait_for(ended.wait(), 30)
+    await eventually(counted)
 
 
 async def test_a_stream_is_closed_at_once_when_the_caller_is_gone(world: World) -> None:
@@ -221,7 +230,7 @@ async def test_a_stream_is_closed_at_once_when_the_caller_is_gone(world: World) 
     await stream.write(pb.CollectStreamRequest())
     await stream.read()
     stream.cancel()
-    await asyncio.wait_for(world.probe.closed.wait(), 5)
+    await asyncio.wait_for(world.probe.closed.wait(), WITHIN_SECONDS)
 
 
 async def test_a_method_that_does_not_exist_is_unimplemented(world: World) -> None:

@@ -22,15 +22,21 @@ BEHAVIOUR = frozenset(sys.argv[1:])
 
 
 class Projections(RebuildMethods):
-    """With one method that takes as long as a test wants, and others that are there."""
+    """With one method that, where it is slow, says so and ends once it is told to, and others that are there."""
 
     async def ListProjections(self, request: Any, context: Any) -> pb.ListProjectionsResponse:  # gRPC's
         if "slow" in BEHAVIOUR:
-            await asyncio.sleep(30 if "stubborn" in BEHAVIOUR else 1.0)
+            tell("called")
+            await asyncio.to_thread(sys.stdin.readline)
         return pb.ListProjectionsResponse(projections=[pb.Projection(name="portraits")])
 
     async def ListDeadLetters(self, request: Any, context: Any) -> pb.ListDeadLettersResponse:  # gRPC's
         return pb.ListDeadLettersResponse()
+
+
+def tell(what: object) -> None:
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
 
 
 def say(what: str) -> None:
@@ -59,8 +65,7 @@ async def live(life: Lifecycle) -> None:
     if "broken" in BEHAVIOUR:
         raise ConnectionRefusedError("the database is away")
     if "waiting" in BEHAVIOUR:
-        sys.stdout.write("0\n")
-        sys.stdout.flush()
+        tell(0)
         await asyncio.sleep(3600)
     add: Any = projections_service_pb2_grpc.add_ProjectionsServicer_to_server
     service = Service(pb.DESCRIPTOR.services_by_name["Projections"], add, Projections([]))  # type: ignore[abstract]  # gRPC answers for what is not here
@@ -74,8 +79,7 @@ async def live(life: Lifecycle) -> None:
             traces=Traces.off(),
         )
     )
-    sys.stdout.write(f"{server.port}\n")
-    sys.stdout.flush()
+    tell(server.port)
     await life.until_stopped()
 
 

@@ -16,6 +16,7 @@ from portrait.ops.v1.projections_service_pb2 import ListProjectionsRequest, List
 from portrait.ops.v1.projections_service_pb2_grpc import ProjectionsStub
 
 from libs.rpc.client import channel
+from tests.support.transport import WITHIN_SECONDS
 
 SERVICE = "tests.integration.runtime.service"
 Start = Callable[..., Awaitable[tuple[Process, int]]]
@@ -27,12 +28,10 @@ async def start() -> AsyncIterator[Start]:
 
     async def started(*behaviour: str) -> tuple[Process, int]:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", SERVICE, *behaviour, stdout=PIPE, stderr=PIPE
+            sys.executable, "-m", SERVICE, *behaviour, stdin=PIPE, stdout=PIPE, stderr=PIPE
         )
         processes.append(process)
-        assert process.stdout
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
-        return process, int(line or b"0")
+        return process, int(await told(process) or b"0")
 
     yield started
     for process in processes:
@@ -41,18 +40,26 @@ async def start() -> AsyncIterator[Start]:
             await process.wait()
 
 
+async def told(process: Process) -> bytes:
+    """The next line that it says."""
+    assert process.stdout
+    return await asyncio.wait_for(process.stdout.readline(), WITHIN_SECONDS)
+
+
 async def ended(process: Process) -> tuple[int | None, str]:
-    _, errors = await asyncio.wait_for(process.communicate(), 30)
+    _, errors = await asyncio.wait_for(process.communicate(), WITHIN_SECONDS)
     return process.returncode, errors.decode()
 
 
 @asynccontextmanager
-async def calling(port: int) -> AsyncIterator[tuple[grpc.aio.Channel, asyncio.Future[ListProjectionsResponse]]]:
+async def calling(
+    process: Process, port: int
+) -> AsyncIterator[tuple[grpc.aio.Channel, asyncio.Future[ListProjectionsResponse]]]:
     """A call that takes a while, under way."""
     async with channel(f"127.0.0.1:{port}") as connected:
         list_projections = ProjectionsStub(connected).ListProjections
-        call = asyncio.ensure_future(list_projections(ListProjectionsRequest(), timeout=30))
-        await asyncio.sleep(0.3)
+        call = asyncio.ensure_future(list_projections(ListProjectionsRequest(), timeout=WITHIN_SECONDS))
+        assert await told(process) == b"called\n"
         yield connected, call
 
 
@@ -65,10 +72,12 @@ async def not_serving(connected: grpc.aio.Channel) -> None:
 
 async def test_after_sigterm_health_says_no_the_running_call_ends_and_the_exit_is_clean(start: Start) -> None:
     process, port = await start("slow")
-    async with calling(port) as (connected, call):
+    async with calling(process, port) as (connected, call):
         process.send_signal(signal.SIGTERM)
         await not_serving(connected)
         assert not call.done()
+        assert process.stdin
+        process.stdin.write(b"go on\n")
         assert (await call).projections
     status, errors = await ended(process)
     assert status == 0
@@ -85,10 +94,10 @@ async def test_the_crash_of_a_background_task_stops_the_service_with_an_error(st
 
 
 async def test_a_second_signal_exits_at_once(start: Start) -> None:
-    process, port = await start("slow", "stubborn")
-    async with calling(port):
+    process, port = await start("slow")
+    async with calling(process, port) as (connected, _):
         process.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.2)
+        await not_serving(connected)
         process.send_signal(signal.SIGTERM)
         status, errors = await ended(process)
     assert status == 128 + signal.SIGTERM
