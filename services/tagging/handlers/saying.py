@@ -8,7 +8,7 @@ from libs.conditions.comparisons import Scalar
 from libs.conditions.said import Said
 from libs.eventlog.database import Connection
 from libs.eventlog.event import Appended, Envelope, NewEvent
-from libs.eventlog.requests import all_recorded, recorded
+from libs.eventlog.requests import all_recorded, hold_request, recorded
 from libs.eventlog.transactions import Transactions
 from libs.people.person import Name
 from libs.people.postgres_identity_map import PostgresIdentityMap
@@ -79,6 +79,7 @@ class Saying:
         async def work(connection: Connection) -> Set:
             now = self.now(tenant)
             id_, digest = event_id(tenant, TAG_SET, request_id), _digest(tag, wanted)
+            await hold_request(connection, id_)
             place = await recorded(connection, tenant, id_, digest)
             if place is not None:
                 return Set(place, id_, person.id)
@@ -127,6 +128,7 @@ class Saying:
         people = await self.map.people(tenant, [row.name for row in rows])
 
         async def work(connection: Connection) -> Imported:
+            await hold_request(connection, event_id(tenant, TAG_SET, f"{import_id}\0{name}"))
             definition, now = await self._definition(connection, tenant, name), self.now(tenant)
             ids = [event_id(tenant, TAG_SET, f"{import_id}\0{name}\0{row.row}") for row in rows]
             known = await all_recorded(connection, tenant, ids)
