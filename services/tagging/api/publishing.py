@@ -77,7 +77,7 @@ class PublishingMethods(Methods):
     async def _retired(self, name: str, request: RetireRequest) -> tuple[Published, int]:
         """What is retired, or would be, and how many people lose it."""
         tenant, parts = calling_tenant(), self._parts
-        lost = await parts.previewing.lost(tenant, name)
+        lost = await parts.crowds.crowds.holding(tenant, name)
         retired = await parts.publishing.retire(
             tenant,
             name,

@@ -169,8 +169,8 @@ class Publishing:
         repeated = await recorded(rows.connection, rows.tenant, id_, digest)
         versions = await rows.versions(name)
         newest = versions[-1] if versions else None
-        if newest is not None and repeated:
-            return newest
+        if repeated is not None:
+            return next(one for one in reversed(versions) if one.retired_by == id_)
         if newest is None or newest.state not in {"live", "filling"}:
             raise NotFound(kind_of(name), key_of(name))
         _check_etag(etag, newest)

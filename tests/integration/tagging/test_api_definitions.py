@@ -175,6 +175,27 @@ async def test_who_has_a_retired_tag_loses_it(tagged: Tagged) -> None:
     assert len((await tagged.stub.ListTags(pb.ListTagsRequest(retired=True))).definitions) == 1
 
 
+async def test_who_loses_a_tag_is_counted_without_reading_what_everybody_holds(tagged: Tagged) -> None:
+    for user in ("u1", "u2"):
+        await tagged.did(user, "product_viewed")
+    await tagged.did("u3", "order_completed")
+    await tagged.publish(document())
+    await tagged.pool.execute("UPDATE holdings SET state = 'unreadable' WHERE tenant = $1", tagged.tenant.id)
+    tried = await tagged.stub.RetireTag(pb.RetireTagRequest(tag="looks_around", validate_only=True))
+    assert tried.lost == 2
+
+
+async def test_a_repeated_retirement_is_answered_with_what_was_retired_then(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    request = pb.RetireTagRequest(tag="looks_around", request_id="r1")
+    first = await tagged.stub.RetireTag(request)
+    await tagged.settle()
+    await tagged.publish(document())
+    again = await tagged.stub.RetireTag(request)
+    assert (again.definition.version, again.definition.etag) == (first.definition.version, first.definition.etag)
+    assert again.definition.state == tags.DEFINITION_STATE_RETIRED
+
+
 async def test_a_tag_that_another_reads_is_not_retired(tagged: Tagged) -> None:
     await tagged.publish(document())
     await tagged.publish(document(tag="reads", when={"all": [{"tag": "looks_around"}, VIEWED]}))
