@@ -125,7 +125,7 @@ class Publishing:
         if repeated is not None:
             return Publication(repeated, read_definitions(repeated.document, repeated.version))
         _check_etag(etag, newest)
-        definitions = read_definitions(document, newest.version + 1 if newest else 1, kind)
+        definitions = read_definitions(document, newest.version + 1 if newest else 1)
         findings = self._checked(tenant, definitions, await in_force(rows), events, traits)
         standing = newest if newest is not None and newest.state in {"live", "filling"} else None
         former = read_definitions(standing.document, standing.version) if standing else ()

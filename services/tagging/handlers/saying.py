@@ -18,13 +18,13 @@ from libs.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from libs.telemetry.traces import traceparent_bytes
 from services.tagging.codec.by_hand import TAG_CLEARED, TAG_SET, said_payload, said_type
 from services.tagging.domain.by_hand import Told
+from services.tagging.domain.kinds import read_definitions
 from services.tagging.domain.ladder import Laddered
 from services.tagging.domain.names import key_of, kind_of
 from services.tagging.domain.segment import SegmentDefinition
 from services.tagging.domain.tag import TagDefinition
 from services.tagging.domain.values import read_value
 from services.tagging.handlers.event_ids import digest_of, event_id
-from services.tagging.handlers.publishing import in_force
 from services.tagging.marking import mark_people
 from services.tagging.store.by_hand import ByHandRows
 from services.tagging.store.definitions import DefinitionRows
@@ -164,7 +164,8 @@ class Saying:
         return await self.transactions.log.append_in(connection, [_event(tenant, *one, reason) for one in told.items()])
 
     async def _definition(self, connection: Connection, tenant: str, name: str) -> TagDefinition | SegmentDefinition:
-        definition = (await in_force(DefinitionRows(connection, tenant))).get(name)
+        published = await DefinitionRows(connection, tenant).in_force(name)
+        definition = read_definitions(published.document, published.version)[0] if published else None
         if not isinstance(definition, TagDefinition | SegmentDefinition):
             raise NotFound(kind_of(name), key_of(name))
         if isinstance(definition, SegmentDefinition) and not definition.is_list:

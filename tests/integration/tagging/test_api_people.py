@@ -197,6 +197,16 @@ async def test_a_tag_that_was_never_published_is_not_set(tagged: Tagged) -> None
     assert (await refused(tagged.stub.SetTag(setting(tagged, "u1")))).code == "NOT_FOUND"
 
 
+async def test_a_tag_is_set_without_reading_the_others(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    await tagged.publish(document(tag="other"))
+    of_a_newer_release = "UPDATE definitions SET document = '?' WHERE tenant = $1 AND name = 'other'"
+    await tagged.pool.execute(of_a_newer_release, tagged.tenant.id)
+    await tagged.stub.SetTag(setting(tagged, "u1"))
+    await tagged.settle()
+    assert await tagged.tags("u1") == {"looks_around": True}
+
+
 def row(tagged: Tagged, number: int, user: str, value: str) -> pb.ImportedTag:
     return pb.ImportedTag(row=number, person=tagged.reference(user), value=tags.TagValue(text=value))
 
