@@ -14,6 +14,15 @@ _KNOWN: Final = "SELECT event_id, digest FROM message_ids WHERE tenant = $1 AND 
 
 _STANDING: Final = "SELECT partition, position, digest FROM message_ids WHERE tenant = $1 AND event_id = $2"
 
+_LOCK: Final = 0x52455155  # advisory lock, with a part of its id, of whoever carries out a request
+
+_HOLD: Final = "SELECT pg_advisory_xact_lock($1, $2)"
+
+
+async def hold_request(connection: Connection, id_: bytes) -> None:
+    """Let whoever sends the same request wait until this transaction ends; to be called before `recorded`."""
+    await connection.execute(_HOLD, _LOCK, int.from_bytes(id_[:4], "big", signed=True))
+
 
 async def recorded(connection: Connection, tenant: str, event_id: bytes, digest: int) -> Appended | None:
     """Where the event of a request stands, if it was recorded; raises `InvalidArgument` if that asked for else."""

@@ -1,21 +1,15 @@
 """Definitions of tags and tiers: published, previewed, retired and read."""
 
-from typing import Final
-
 from portrait.tagging.v1 import tags_service_pb2 as pb
 
-from libs.rpc.caller import calling_tenant
 from libs.rpc.pages import next_page, page_cursor
 from services.tagging.api.parts import Context
-from services.tagging.api.publishing import PublishingMethods, Written, stands
-from services.tagging.codec.definitions import definition_on_wire
+from services.tagging.api.publishing import PAGE, PublishingMethods, Written, stands
+from services.tagging.codec.definitions import category_of, definition_on_wire
 from services.tagging.codec.drafts import document_of, draft_of
 from services.tagging.codec.tiers import tiers_on_wire
-from services.tagging.domain.names import TIER, kind_of
-from services.tagging.store.definitions import DefinitionRows
-
-PAGE: Final = 100
-_MOST: Final = 10_000
+from services.tagging.domain.names import TIER
+from services.tagging.domain.published import Published
 
 
 class DefinitionMethods(PublishingMethods):
@@ -43,13 +37,16 @@ class DefinitionMethods(PublishingMethods):
 
     async def ListTags(self, request: pb.ListTagsRequest, context: Context) -> pb.ListTagsResponse:
         limit, behind = request.page_size or PAGE, page_cursor(request, str) or ""
-        async with self._parts.people.pool.acquire() as connection:
-            newest = await DefinitionRows(connection, calling_tenant()).newest(behind, _MOST)
-        tags = [one for one in newest if kind_of(one.name) == "tag" and (request.retired or stands(one))]
-        found = [one for one in map(definition_on_wire, tags) if request.category in {"", one.category}]
-        response = pb.ListTagsResponse(definitions=found[:limit])
+
+        def meets(one: Published) -> bool:
+            if not (request.retired or stands(one)):
+                return False
+            return not request.category or category_of(one) == request.category
+
+        found = await self._newest("tag", behind, limit + 1, meets)
+        response = pb.ListTagsResponse(definitions=map(definition_on_wire, found[:limit]))
         if len(found) > limit:
-            response.next_page_token = next_page(request, found[limit - 1].key)
+            response.next_page_token = next_page(request, found[limit - 1].name)
         return response
 
     async def PublishTiers(self, request: pb.PublishTiersRequest, context: Context) -> pb.PublishTiersResponse:

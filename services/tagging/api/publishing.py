@@ -1,7 +1,8 @@
 """Publishing of any kind: what would be, with the plan, and what is."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Final, NamedTuple
 
 from portrait.tagging.v1 import segments_service_pb2 as segments
@@ -17,6 +18,9 @@ from services.tagging.domain.published import Published
 from services.tagging.handlers.publishing import Publication
 from services.tagging.store.definitions import DefinitionRows
 
+PAGE: Final = 100
+PORTION: Final = 100
+"""Definitions that are read from tables at once."""
 NOT_CHECKED: Final = "the schemas could not be read, so that names of events and traits were not checked"
 
 PublishRequest = (
@@ -77,7 +81,7 @@ class PublishingMethods(Methods):
     async def _retired(self, name: str, request: RetireRequest) -> tuple[Published, int]:
         """What is retired, or would be, and how many people lose it."""
         tenant, parts = calling_tenant(), self._parts
-        lost = await parts.previewing.lost(tenant, name)
+        lost = await parts.crowds.crowds.holding(tenant, name)
         retired = await parts.publishing.retire(
             tenant,
             name,
@@ -97,6 +101,17 @@ class PublishingMethods(Methods):
         if not found:
             raise NotFound(kind_of(name), f"{key_of(name)} version {wanted}" if wanted else key_of(name))
         return found[-1], versions
+
+    async def _newest(self, kind: Kind, behind: str, limit: int, meets: Callable[[Published], bool]) -> list[Published]:
+        """So many of a kind behind a name that meet a condition, each as its newest version, in the order of names."""
+        found: list[Published] = []
+        async with self._parts.people.pool.acquire() as connection:
+            rows = DefinitionRows(connection, calling_tenant())
+            while len(found) < limit and (some := await rows.newest(behind, PORTION)):
+                behind = some[-1].name
+                of_kind = (one for one in some if kind_of(one.name) == kind and meets(one))
+                found += islice(of_kind, limit - len(found))
+        return found
 
 
 def stands(one: Published) -> bool:

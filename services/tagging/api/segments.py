@@ -8,14 +8,10 @@ from libs.rpc.caller import calling_tenant, current_caller
 from libs.rpc.pages import next_page, page_cursor
 from libs.runtime.errors import InvalidArgument
 from services.tagging.api.parts import Context
-from services.tagging.api.publishing import PublishingMethods, Written, stands
+from services.tagging.api.publishing import PAGE, PublishingMethods, Written, stands
 from services.tagging.codec.segments import membership_explained, segment_on_wire
-from services.tagging.domain.names import kind_of
 from services.tagging.handlers.saying import Wanted
-from services.tagging.store.definitions import DefinitionRows
 
-PAGE: Final = 100
-_MOST: Final = 10_000
 _FIRST: Final = "segment:"
 
 
@@ -38,9 +34,7 @@ class SegmentMethods(PublishingMethods):
 
     async def ListSegments(self, request: pb.ListSegmentsRequest, context: Context) -> pb.ListSegmentsResponse:
         limit, behind = request.page_size or PAGE, page_cursor(request, str) or ""
-        async with self._parts.people.pool.acquire() as connection:
-            newest = await DefinitionRows(connection, calling_tenant()).newest(behind, _MOST)
-        found = [one for one in newest if kind_of(one.name) == "segment" and (request.retired or stands(one))]
+        found = await self._newest("segment", behind, limit + 1, lambda one: request.retired or stands(one))
         response = pb.ListSegmentsResponse(definitions=map(segment_on_wire, found[:limit]))
         if len(found) > limit:
             response.next_page_token = next_page(request, found[limit - 1].name)

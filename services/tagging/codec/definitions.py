@@ -28,8 +28,7 @@ VALUE_TYPES: Final[Mapping[ValueType, pb.ValueType.ValueType]] = {
 
 def definition_on_wire(tag: Published, *, document: bool = True) -> pb.TagDefinition:
     """A definition as it was published, and what its document says."""
-    said, *_ = read_definitions(tag.document, tag.version)
-    assert isinstance(said, TagDefinition)
+    said = _said(tag)
     return pb.TagDefinition(
         key=tag.name,
         version=tag.version,
@@ -46,3 +45,14 @@ def definition_on_wire(tag: Published, *, document: bool = True) -> pb.TagDefini
         source=said.source,
         options=said.options,
     )
+
+
+def category_of(tag: Published) -> str:
+    """The category that a tag's document says."""
+    return _said(tag).category
+
+
+def _said(tag: Published) -> TagDefinition:
+    said, *_ = read_definitions(tag.document, tag.version)
+    assert isinstance(said, TagDefinition)
+    return said

@@ -1,6 +1,7 @@
 """Every kind of definition, and how each is read from the document that people write."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from libs.conditions.said import Said
@@ -14,6 +15,9 @@ from services.tagging.domain.tag import read_tag
 from services.tagging.domain.tiers import read_tiers
 
 Reader = Callable[[Said, int], tuple[Definition, ...]]
+
+SHORT: Final = 8_192
+"""Characters of a document of which thousands are kept as read; what is read takes some ten times as much memory."""
 
 
 def _read_tag(said: Said, version: int) -> tuple[Definition, ...]:
@@ -34,8 +38,14 @@ def read_definitions(document: str, version: int, meant: Kind | None = None) -> 
     """What a YAML document defines, as the version given: first what it is named for, then what stands in it beside.
 
     Raises `InvalidArgument` with the path inside the document, or with the line where it is not YAML, and where it is
-    not of the kind that is meant; `TooLarge`.
+    not of the kind that is meant; `TooLarge`. What was read lately is the same objects again.
     """
+    # With an anchor (&), a document may say much more than it is long.
+    read = _read_short if len(document) <= SHORT and "&" not in document else _read_long
+    return read(document, version, meant)
+
+
+def _read(document: str, version: int, meant: Kind | None) -> tuple[Definition, ...]:
     said = Said(read_yaml(document))
     kinds = [kind for kind in _READERS if kind in said.entries()]
     if len(kinds) > 1 or not (kinds or meant):
@@ -43,3 +53,7 @@ def read_definitions(document: str, version: int, meant: Kind | None = None) -> 
     if kinds and meant not in {None, kinds[0]}:
         said.entries()[kinds[0]].fail(f"makes it a document of the kind {kinds[0]}, and one of {meant} is asked for")
     return _READERS[kinds[0] if kinds else str(meant)](said, version)
+
+
+_read_short: Final = lru_cache(2_048)(_read)
+_read_long: Final = lru_cache(64)(_read)

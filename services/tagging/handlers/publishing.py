@@ -125,7 +125,7 @@ class Publishing:
         if repeated is not None:
             return Publication(repeated, read_definitions(repeated.document, repeated.version))
         _check_etag(etag, newest)
-        definitions = read_definitions(document, newest.version + 1 if newest else 1, kind)
+        definitions = read_definitions(document, newest.version + 1 if newest else 1)
         findings = self._checked(tenant, definitions, await in_force(rows), events, traits)
         standing = newest if newest is not None and newest.state in {"live", "filling"} else None
         former = read_definitions(standing.document, standing.version) if standing else ()
@@ -169,8 +169,8 @@ class Publishing:
         repeated = await recorded(rows.connection, rows.tenant, id_, digest)
         versions = await rows.versions(name)
         newest = versions[-1] if versions else None
-        if newest is not None and repeated:
-            return newest
+        if repeated is not None:
+            return next(one for one in reversed(versions) if one.retired_by == id_)
         if newest is None or newest.state not in {"live", "filling"}:
             raise NotFound(kind_of(name), key_of(name))
         _check_etag(etag, newest)

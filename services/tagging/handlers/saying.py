@@ -8,7 +8,7 @@ from libs.conditions.comparisons import Scalar
 from libs.conditions.said import Said
 from libs.eventlog.database import Connection
 from libs.eventlog.event import Appended, Envelope, NewEvent
-from libs.eventlog.requests import all_recorded, recorded
+from libs.eventlog.requests import all_recorded, hold_request, recorded
 from libs.eventlog.transactions import Transactions
 from libs.people.person import Name
 from libs.people.postgres_identity_map import PostgresIdentityMap
@@ -18,13 +18,13 @@ from libs.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from libs.telemetry.traces import traceparent_bytes
 from services.tagging.codec.by_hand import TAG_CLEARED, TAG_SET, said_payload, said_type
 from services.tagging.domain.by_hand import Told
+from services.tagging.domain.kinds import read_definitions
 from services.tagging.domain.ladder import Laddered
 from services.tagging.domain.names import key_of, kind_of
 from services.tagging.domain.segment import SegmentDefinition
 from services.tagging.domain.tag import TagDefinition
 from services.tagging.domain.values import read_value
 from services.tagging.handlers.event_ids import digest_of, event_id
-from services.tagging.handlers.publishing import in_force
 from services.tagging.marking import mark_people
 from services.tagging.store.by_hand import ByHandRows
 from services.tagging.store.definitions import DefinitionRows
@@ -79,6 +79,7 @@ class Saying:
         async def work(connection: Connection) -> Set:
             now = self.now(tenant)
             id_, digest = event_id(tenant, TAG_SET, request_id), _digest(tag, wanted)
+            await hold_request(connection, id_)
             place = await recorded(connection, tenant, id_, digest)
             if place is not None:
                 return Set(place, id_, person.id)
@@ -127,6 +128,7 @@ class Saying:
         people = await self.map.people(tenant, [row.name for row in rows])
 
         async def work(connection: Connection) -> Imported:
+            await hold_request(connection, event_id(tenant, TAG_SET, f"{import_id}\0{name}"))
             definition, now = await self._definition(connection, tenant, name), self.now(tenant)
             ids = [event_id(tenant, TAG_SET, f"{import_id}\0{name}\0{row.row}") for row in rows]
             known = await all_recorded(connection, tenant, ids)
@@ -162,7 +164,8 @@ class Saying:
         return await self.transactions.log.append_in(connection, [_event(tenant, *one, reason) for one in told.items()])
 
     async def _definition(self, connection: Connection, tenant: str, name: str) -> TagDefinition | SegmentDefinition:
-        definition = (await in_force(DefinitionRows(connection, tenant))).get(name)
+        published = await DefinitionRows(connection, tenant).in_force(name)
+        definition = read_definitions(published.document, published.version)[0] if published else None
         if not isinstance(definition, TagDefinition | SegmentDefinition):
             raise NotFound(kind_of(name), key_of(name))
         if isinstance(definition, SegmentDefinition) and not definition.is_list:

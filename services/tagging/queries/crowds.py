@@ -10,7 +10,7 @@ from pyroaring import BitMap
 from libs.conditions.calendar import Calendar
 from libs.conditions.tree import All, Condition
 from libs.runtime.tenants import Tenants
-from services.tagging.domain.names import EVERYONE
+from services.tagging.domain.names import EVERYONE, reference_of
 from services.tagging.gathering import Gathering
 from services.tagging.membership.algebra import Part, members
 from services.tagging.membership.crowd import Crowd, Pair, Place, Spread, pairs, spread
@@ -77,6 +77,12 @@ class Crowds:
             return None
         indexes = self.gathering.indexes(tenant)  # nothing was awaited since
         return {one: [spread(crowd, one, indexes) for crowd in looked.crowds] for one in references}, looked
+
+    async def holding(self, tenant: str, name: str) -> int:
+        """How many people have anything by a definition."""
+        await self.gathering.reach_heads()
+        indexes = self.gathering.indexes(tenant)
+        return sum(len(index.holders(reference_of(name))) for index in indexes.values())
 
     def at_once(self, tenant: str, conditions: Iterable[Condition]) -> Looked | None:
         """Who meets each of some conditions, as far as the log is folded."""

@@ -22,9 +22,6 @@ from services.tagging.store.population import drawn, population
 
 LOOK_AT: Final = 500
 PORTION: Final = 100
-HOLDINGS: Final = 5_000
-
-_HOLDERS: Final = "SELECT person FROM holdings WHERE tenant = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +50,6 @@ class Previewing:
         for begin in range(0, len(sample), PORTION):
             await self._portion(tenant, definition, alone, sample[begin : begin + PORTION], plan)
         return plan
-
-    async def lost(self, tenant: str, name: str) -> int:
-        """How many people have anything by a definition at the moment."""
-        held: int = 0
-        rows = [row["person"] for row in await self.people.pool.fetch(_HOLDERS, tenant)]
-        for begin in range(0, len(rows), HOLDINGS):
-            found = await self.people.held(tenant, rows[begin : begin + HOLDINGS])
-            held += sum(name in one for one in found.values())
-        return held
 
     async def _portion(
         self, tenant: str, definition: Definition, alone: Compiled, sample: Sequence[bytes], plan: TagPlan

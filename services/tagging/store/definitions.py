@@ -23,6 +23,10 @@ _IN_STATES: Final = """
     SELECT name, version, state, document, published_at, published_by, event_id, retired_by
     FROM definitions WHERE tenant = $1 AND state = ANY($2::text[]) ORDER BY name, version"""
 
+_IN_FORCE: Final = """
+    SELECT name, version, state, document, published_at, published_by, event_id, retired_by
+    FROM definitions WHERE tenant = $1 AND name = $2 AND state IN ('live', 'filling') ORDER BY version DESC LIMIT 1"""
+
 _NEWEST: Final = """
     SELECT DISTINCT ON (name) name, version, state, document, published_at, published_by, event_id, retired_by
     FROM definitions WHERE tenant = $1 AND name > $2
@@ -86,7 +90,12 @@ class DefinitionRows:
         """Every version in one of these states."""
         return _published(await self.connection.fetch(_IN_STATES, self.tenant, list(states)))
 
-    async def newest(self, after: str = "", limit: int = 1_000) -> list[Published]:
+    async def in_force(self, name: str) -> Published | None:
+        """The version of one that people are answered by, or will be after the next flip."""
+        found = _published(await self.connection.fetch(_IN_FORCE, self.tenant, name))
+        return found[0] if found else None
+
+    async def newest(self, after: str, limit: int) -> list[Published]:
         """The newest version of everything behind a name, in order of names."""
         return _published(await self.connection.fetch(_NEWEST, self.tenant, after, limit))
 

@@ -1,9 +1,11 @@
 """Definitions over gRPC: published with a plan, live after a flip, retired."""
 
+import pytest
 from portrait.tagging.v1 import tag_pb2 as tags
 from portrait.tagging.v1 import tags_service_pb2 as pb
 
 from libs.conditions.yaml_form import read_condition
+from services.tagging.api import publishing as publishing_methods
 from services.tagging.codec.drafts import draft_of
 from services.tagging.queries.names import Described
 from tests.support.definitions import read_tag
@@ -14,6 +16,15 @@ from tests.unit.tagging.test_definition import VIEWED, document
 
 def publishing(said: str, **more: object) -> pb.PublishTagRequest:
     return pb.PublishTagRequest(document=said, **more)  # type: ignore[arg-type]  # fields by name
+
+
+async def unreadable(tagged: Tagged, name: str) -> None:
+    """Let a definition be one that only a newer release can read."""
+    await tagged.pool.execute(
+        "UPDATE definitions SET document = 'of_a_newer_release: 1' WHERE tenant = $1 AND name = $2",
+        tagged.tenant.id,
+        name,
+    )
 
 
 async def test_publishing_tells_who_would_get_a_tag_and_then_they_have_it(tagged: Tagged) -> None:
@@ -159,6 +170,32 @@ async def test_tags_are_listed_in_pages_by_key(tagged: Tagged) -> None:
     assert [one.key for one in interests.definitions] == ["b"]
 
 
+async def test_a_page_of_tags_reads_no_document_behind_it(tagged: Tagged) -> None:
+    for key in ("a", "b", "c"):
+        await tagged.publish(document(tag=key))
+    await unreadable(tagged, "c")
+    first = await tagged.stub.ListTags(pb.ListTagsRequest(page_size=1))
+    assert [one.key for one in first.definitions] == ["a"]
+    rest = await tagged.stub.ListTags(pb.ListTagsRequest(page_token=first.next_page_token, page_size=1))
+    assert [one.key for one in rest.definitions] == ["b"]
+
+
+async def test_more_tags_than_are_looked_at_once_are_listed_in_one_page(
+    tagged: Tagged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing_methods, "PORTION", 2)
+    for key in ("a", "b", "c", "d", "e"):
+        await tagged.stub.PublishTag(publishing(document(tag=key, category="value" if key in "be" else "interest")))
+    listed = await tagged.stub.ListTags(pb.ListTagsRequest())
+    assert [one.key for one in listed.definitions] == ["a", "b", "c", "d", "e"]
+    values = await tagged.stub.ListTags(pb.ListTagsRequest(category="value", page_size=1))
+    assert [one.key for one in values.definitions] == ["b"]
+    rest = await tagged.stub.ListTags(
+        pb.ListTagsRequest(category="value", page_size=1, page_token=values.next_page_token)
+    )
+    assert ([one.key for one in rest.definitions], rest.next_page_token) == (["e"], "")
+
+
 async def test_who_has_a_retired_tag_loses_it(tagged: Tagged) -> None:
     await tagged.did("u1", "product_viewed")
     await tagged.publish(document())
@@ -173,6 +210,27 @@ async def test_who_has_a_retired_tag_loses_it(tagged: Tagged) -> None:
     assert again.definition.state == tags.DEFINITION_STATE_RETIRED
     assert not (await tagged.stub.ListTags(pb.ListTagsRequest())).definitions
     assert len((await tagged.stub.ListTags(pb.ListTagsRequest(retired=True))).definitions) == 1
+
+
+async def test_who_loses_a_tag_is_counted_without_reading_what_everybody_holds(tagged: Tagged) -> None:
+    for user in ("u1", "u2"):
+        await tagged.did(user, "product_viewed")
+    await tagged.did("u3", "order_completed")
+    await tagged.publish(document())
+    await tagged.pool.execute("UPDATE holdings SET state = 'unreadable' WHERE tenant = $1", tagged.tenant.id)
+    tried = await tagged.stub.RetireTag(pb.RetireTagRequest(tag="looks_around", validate_only=True))
+    assert tried.lost == 2
+
+
+async def test_a_repeated_retirement_is_answered_with_what_was_retired_then(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    request = pb.RetireTagRequest(tag="looks_around", request_id="r1")
+    first = await tagged.stub.RetireTag(request)
+    await tagged.settle()
+    await tagged.publish(document())
+    again = await tagged.stub.RetireTag(request)
+    assert (again.definition.version, again.definition.etag) == (first.definition.version, first.definition.etag)
+    assert again.definition.state == tags.DEFINITION_STATE_RETIRED
 
 
 async def test_a_tag_that_another_reads_is_not_retired(tagged: Tagged) -> None:

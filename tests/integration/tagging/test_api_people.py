@@ -112,6 +112,18 @@ async def test_what_several_clear_at_once_is_cleared_once(tagged: Tagged) -> Non
         assert len({one.event_id for one in await asyncio.gather(*at_once)} - {b""}) == 1
 
 
+async def test_what_several_set_at_once_by_one_request_is_set_once(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    for turn in range(5):
+        user = f"u{turn}"
+        at_once = [tagged.stub.SetTag(setting(tagged, user, request_id=user)) for _ in range(8)]
+        assert len({one.position.position for one in await asyncio.gather(*at_once)}) == 1
+        said = await tagged.pool.fetch(
+            "SELECT set_at FROM set_by_hand WHERE tenant = $1 AND identifier = $2", tagged.tenant.id, tagged.key(user)
+        )
+        assert [row["set_at"] for row in said] == [tagged.clock.now()]
+
+
 async def test_the_id_of_another_request_sets_and_clears_nothing(tagged: Tagged) -> None:
     await tagged.publish(document())
     await tagged.stub.SetTag(setting(tagged, "u1", request_id="r1"))
@@ -185,6 +197,16 @@ async def test_a_tag_that_was_never_published_is_not_set(tagged: Tagged) -> None
     assert (await refused(tagged.stub.SetTag(setting(tagged, "u1")))).code == "NOT_FOUND"
 
 
+async def test_a_tag_is_set_without_reading_the_others(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    await tagged.publish(document(tag="other"))
+    of_a_newer_release = "UPDATE definitions SET document = '?' WHERE tenant = $1 AND name = 'other'"
+    await tagged.pool.execute(of_a_newer_release, tagged.tenant.id)
+    await tagged.stub.SetTag(setting(tagged, "u1"))
+    await tagged.settle()
+    assert await tagged.tags("u1") == {"looks_around": True}
+
+
 def row(tagged: Tagged, number: int, user: str, value: str) -> pb.ImportedTag:
     return pb.ImportedTag(row=number, person=tagged.reference(user), value=tags.TagValue(text=value))
 
@@ -200,6 +222,14 @@ async def test_an_import_sets_what_it_can_and_says_what_it_can_not(tagged: Tagge
     assert [await tagged.tags(user) for user in ("u1", "u2", "u3")] == [{"level": "gold"}, {}, {"level": "silver"}]
     again = await tagged.stub.ImportTags(request)
     assert (again.set, again.duplicates, [one.row for one in again.refused]) == (0, 2, [2, 4])
+
+
+async def test_an_import_that_is_sent_several_times_at_once_is_counted_once(tagged: Tagged) -> None:
+    await tagged.publish(document(tag="level", value="enum", source="imported", when=None, options=["gold"]))
+    rows = [row(tagged, number, f"u{number}", "gold") for number in range(20)]
+    request = pb.ImportTagsRequest(import_id="file-1", tag="level", rows=rows)
+    answers = await asyncio.gather(*(tagged.stub.ImportTags(request) for _ in range(6)))
+    assert sorted((one.set, one.duplicates) for one in answers) == [(0, 20)] * 5 + [(20, 0)]
 
 
 async def test_of_an_import_the_last_row_of_a_person_stands(tagged: Tagged) -> None:

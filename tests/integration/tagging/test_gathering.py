@@ -132,6 +132,15 @@ async def test_a_crowd_spreads_over_the_values_of_a_tag(tag_world: TagWorld) -> 
     assert found[0]["tag:vip"] == [(len(vips), {}), (len(vips), {})]
 
 
+async def test_how_many_hold_anything_is_counted_whatever_the_value(tag_world: TagWorld) -> None:
+    town, crowds = Town(tag_world, 5), Crowds(tag_world.gathering, tag_world.tenants)
+    await town.go_on(80)
+    for reference in TAGS:
+        expected = sum(reference in mine for mine in town.book.held.values())
+        assert await crowds.holding(TENANT, reference.removeprefix("tag:")) == expected > 0
+    assert await crowds.holding(TENANT, "segment:nobody") == 0
+
+
 def meets(condition: Condition, mine: Mapping[str, object]) -> bool:
     match condition:
         case All(parts):
