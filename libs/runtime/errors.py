@@ -62,8 +62,8 @@ class NotFound(PortraitError):
 
     reason = "NOT_FOUND"
 
-    def __init__(self, resource: str, name: str) -> None:
-        super().__init__(f"{resource} {name!r} does not exist")
+    def __init__(self, resource: str, name: str, like: str = "") -> None:
+        super().__init__(f"{resource} {name!r} does not exist" + (f", did you mean {like!r}?" if like else ""))
         self.resource = resource
         self.name = name
 

@@ -10,13 +10,13 @@ from libs.conditions.references import references
 from libs.conditions.tree import Condition
 from libs.rpc.caller import calling_tenant, current_caller
 from libs.rpc.pages import next_page, page_cursor
-from libs.runtime.errors import FailedPrecondition, NotFound
+from libs.runtime.errors import FailedPrecondition
 from services.tagging.api.parts import Context, Methods
 from services.tagging.api.publishing import NOT_CHECKED
 from services.tagging.codec.crowds import EVERYONE_KEY, condition_of, counted
 from services.tagging.domain.definition import Definition
 from services.tagging.domain.names import reference_of
-from services.tagging.domain.registry import known_names
+from services.tagging.domain.registry import known_names, unknown_segment
 from services.tagging.membership.crowd import Crowd, Place
 from services.tagging.queries.crowds import Looked
 from services.tagging.queries.estimating import Estimate
@@ -39,15 +39,17 @@ class CrowdMethods(Methods):
             warnings = await self._doubts(tenant, request.crowd, condition, NOTHING_DESCRIBED)
             return pb.CountSegmentResponse(size=_exact(looked.crowds[0], looked), warnings=warnings)
         warnings = await self._doubts(tenant, request.crowd, condition, await self._parts.names.of(tenant))
-        if not self._question(tenant, condition).is_of_the_held:  # whose population is another
+        question = self._question(tenant, condition)
+        if not question.is_of_the_held:  # whose population is another
             tally = await parts.tallying.count(tenant, condition)
             if tally is not None:
                 return pb.CountSegmentResponse(size=counted(*tally), warnings=warnings)
-        operation = ""
-        if request.count_everybody:
-            self._need_kept(tenant, condition)
+        kept, operation = not question.lacks(self._parts.catalogues.live(tenant)), ""
+        if request.count_everybody and kept:
             operation = await parts.operations.begin(tenant, "count", request, current_caller().name)
         estimate = await parts.estimating.estimate(tenant, condition, request.seed)
+        if request.count_everybody and not kept and estimate.looked_at < estimate.population:
+            raise _unkept()
         return pb.CountSegmentResponse(size=_estimated(estimate), operation=operation, warnings=warnings)
 
     async def ListMembers(self, request: pb.ListMembersRequest, context: Context) -> pb.ListMembersResponse:
@@ -96,12 +98,13 @@ class CrowdMethods(Methods):
 
     def _condition(self, tenant: str, reference: pb.CrowdReference, field: str) -> Condition:
         """Who is asked for; raises `NotFound` for a segment that is not live, `FailedPrecondition` if it will be."""
+        live = self._parts.catalogues.live(tenant).definitions
         named = f"segment:{reference.segment}" if reference.segment != EVERYONE_KEY else ""
-        if reference.HasField("segment") and named and named not in self._parts.catalogues.live(tenant).definitions:
+        if reference.HasField("segment") and named and named not in live:
             if named in self._filling(tenant):
                 told = f"{field}: segment {reference.segment!r} is being filled from history, and has no members yet"
                 raise FailedPrecondition("BEING_FILLED", told)
-            raise NotFound("live segment", reference.segment)
+            raise unknown_segment(reference.segment, live)
         return condition_of(reference, field)
 
     async def _doubts(
@@ -136,8 +139,7 @@ class CrowdMethods(Methods):
     def _need_kept(self, tenant: str, condition: Condition) -> None:
         """Raise `FailedPrecondition` if a condition asks for something of what happened that nobody keeps."""
         if self._question(tenant, condition).lacks(self._parts.catalogues.live(tenant)):
-            told = "crowd: asks for what is not kept of people's history: publish it as a segment first"
-            raise FailedPrecondition("NOT_KEPT", told)
+            raise _unkept()
 
 
 def _exact(crowd: Crowd, looked: Looked) -> pb.CrowdSize:
@@ -157,6 +159,11 @@ def _estimated(estimate: Estimate) -> pb.CrowdSize:
         high=ceil(share.high * everybody),
         looked_at=estimate.looked_at,
     )
+
+
+def _unkept() -> FailedPrecondition:
+    told = "crowd: asks for what is not kept of people's history: publish it as a segment first"
+    return FailedPrecondition("NOT_KEPT", told)
 
 
 def _unheld(field: str) -> FailedPrecondition:

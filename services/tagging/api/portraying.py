@@ -6,10 +6,10 @@ from portrait.tagging.v1.membership_pb2 import CrowdReference
 
 from libs.conditions.tree import Condition
 from libs.rpc.caller import calling_tenant
-from libs.runtime.errors import NotFound
 from services.tagging.api.parts import Context, Methods
-from services.tagging.codec.crowds import condition_of
+from services.tagging.codec.crowds import EVERYONE_KEY, condition_of
 from services.tagging.codec.group_portraits import portrayed_on_wire
+from services.tagging.domain.registry import unknown_segment
 
 
 class GroupPortraitMethods(Methods):
@@ -35,7 +35,8 @@ class GroupPortraitMethods(Methods):
         """Who is meant, and what their segment is called; raises `NotFound` for one that is not live."""
         if crowd.WhichOneof("crowd") != "segment":
             return condition_of(crowd, "crowd"), {}
-        segment = self._parts.catalogues.live(tenant).definitions.get(f"segment:{crowd.segment}")
-        if segment is None:
-            raise NotFound("live segment", crowd.segment)
-        return condition_of(crowd, "crowd"), dict(segment.titles)
+        live = self._parts.catalogues.live(tenant).definitions
+        segment = live.get(f"segment:{crowd.segment}")
+        if segment is None and crowd.segment != EVERYONE_KEY:
+            raise unknown_segment(crowd.segment, live)
+        return condition_of(crowd, "crowd"), {} if segment is None else dict(segment.titles)

@@ -15,6 +15,7 @@ from services.tagging.codec.explanations import plan_on_wire
 from services.tagging.domain.names import Kind, key_of, kind_of
 from services.tagging.domain.plan import TagPlan
 from services.tagging.domain.published import Published
+from services.tagging.domain.registry import unknown
 from services.tagging.handlers.publishing import Publication
 from services.tagging.store.definitions import DefinitionRows
 
@@ -99,7 +100,9 @@ class PublishingMethods(Methods):
             versions = await DefinitionRows(connection, calling_tenant()).versions(name)
         found = [one for one in versions if wanted in {0, one.version}]
         if not found:
-            raise NotFound(kind_of(name), f"{key_of(name)} version {wanted}" if wanted else key_of(name))
+            if versions:
+                raise NotFound(kind_of(name), f"{key_of(name)} version {wanted}")
+            raise unknown(name, self._parts.catalogues.live(calling_tenant()).definitions)
         return found[-1], versions
 
     async def _newest(self, kind: Kind, behind: str, limit: int, meets: Callable[[Published], bool]) -> list[Published]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from libs.conditions.check import Finding, check
 from libs.conditions.references import evaluation_order, references
+from libs.conditions.said import nearest
 from libs.conditions.vocabulary import Properties, ValueType
-from libs.runtime.errors import FailedPrecondition, InvalidArgument
+from libs.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.tagging.domain.definition import Definition
 from services.tagging.domain.names import (
     EVERYONE,
@@ -94,6 +95,19 @@ def readers(name: str, definitions: Mapping[str, Definition]) -> list[str]:
         for other, one in definitions.items()
         if document_name(other) != name and not gone.isdisjoint(references(one.everything()))
     )
+
+
+def unknown(name: str, definitions: Collection[str], what: str = "") -> NotFound:
+    """That no definition has a name, with the one of its kind that is most like it; `what` is wanted of it."""
+    like = nearest(key_of(name), [key_of(one) for one in definitions if kind_of(one) == kind_of(name)])
+    return NotFound(f"{what}{kind_of(name)}", key_of(name), like or "")
+
+
+def unknown_segment(key: str, definitions: Collection[str]) -> NotFound:
+    """The same of a segment that is to be live; a tag's key leads to the condition that means its people."""
+    if key in definitions:
+        return NotFound("live segment", key, f"{{tag: {key}}}")
+    return unknown(f"segment:{key}", definitions, "live ")
 
 
 def check_retirable(name: str, definitions: Mapping[str, Definition]) -> None:

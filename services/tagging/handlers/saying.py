@@ -94,7 +94,8 @@ class Saying:
     ) -> Set | None:
         """Take back what was said of any identifier of a person; None if there is nothing to take back.
 
-        Raises `InvalidArgument` for a `request_id` of another request, `Unavailable`.
+        Raises `NotFound` for a tag that is not in force and of which nothing was said, `InvalidArgument` for a
+        `request_id` of another request, `Unavailable`.
         """
         (person,) = await self.map.people(tenant, [name])
         places = [own_id(member.identifier, member.span) for member in person.members]
@@ -113,6 +114,7 @@ class Saying:
             said = [one.identifier for one in await rows.of(places) if one.tag == tag]
             told = [Told(one, tag, None, "", now, None, by, "", ids[one]) for one in said]
             if not told:
+                await self._definition(connection, tenant, tag)
                 return None
             appended = await self._tell(connection, tenant, dict.fromkeys(told, digest), reason)
             return Set(appended[0], told[0].event_id, person.id)

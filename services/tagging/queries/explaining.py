@@ -11,11 +11,10 @@ from libs.conditions.features import Features
 from libs.conditions.history import History
 from libs.conditions.numbers import fixed
 from libs.conditions.standing import Answer
-from libs.conditions.tree import Amount, Condition, Did, Moment
+from libs.conditions.tree import Amount, Condition, Did, Moment, Not
 from libs.conditions.writing import write_document
 from libs.people.person import Name
 from libs.runtime.clock import Micros
-from libs.runtime.errors import NotFound
 from libs.runtime.strict_yaml import write_yaml
 from libs.runtime.tenants import Tenants
 from services.tagging.catalogue import Catalogues
@@ -26,6 +25,7 @@ from services.tagging.domain.decay import FORGOTTEN
 from services.tagging.domain.explanation import Contributed, Explanation, Leaf, Measured, Reason
 from services.tagging.domain.ladder import Laddered
 from services.tagging.domain.names import Kind, key_of, kind_of
+from services.tagging.domain.registry import unknown
 from services.tagging.domain.score import UNKNOWN, ByRank, score_name
 from services.tagging.domain.score_definition import ScoreDefinition
 from services.tagging.domain.tag import TagDefinition
@@ -51,7 +51,7 @@ class Explaining:
         live = self.catalogues.live(tenant)
         definition = live.definitions.get(name)
         if not isinstance(definition, Laddered):
-            raise NotFound(f"live {kind_of(name)}", key_of(name))
+            raise unknown(name, live.definitions, "live ")
         person = await self.people.person(tenant, of)
         events = await self.histories.of(tenant, person)
         held = (await self.people.held(tenant, [person.id]))[person.id]
@@ -123,19 +123,19 @@ def _conditions(definition: Laddered) -> Iterator[tuple[str, str, Condition, Sca
         yield f"completion[{index}]", definition.completion_name(index), one.condition, one.value
 
 
-def leaves_of(told: Explained) -> Iterator[Leaf]:
-    """The parts of a condition that have none themselves."""
+def leaves_of(told: Explained, *, negated: bool = False) -> Iterator[Leaf]:
+    """The parts of a condition that have none themselves, those under an odd number of `not` together with one."""
     if told.parts:
         for part in told.parts:
-            yield from leaves_of(part)
+            yield from leaves_of(part, negated=negated != isinstance(told.condition, Not))
         return
     yield Leaf(
         path=told.path,
-        asks=_one_line(told.condition),
-        holds=told.holds,
+        asks=_one_line(Not(told.condition) if negated else told.condition),
+        holds=told.holds != negated,
         value=_shown(told),
         events=told.events,
-        flips=_flips(told),
+        flips=_flips(told, negated=negated),
         changes_at=told.changes_at,
     )
 
@@ -152,7 +152,7 @@ def _shown(told: Explained) -> str:
     return f"{told.value} ({told.key})" if told.key else str(told.value)
 
 
-def _flips(told: Explained) -> str:
+def _flips(told: Explained, *, negated: bool) -> str:
     """By how much what was measured would have to differ."""
     short = told.flip
     if short is None:
@@ -162,7 +162,7 @@ def _flips(told: Explained) -> str:
         amount = f"any {'less' if told.holds == _at_least_met(told) else 'more'}"
     elif short.beyond:
         amount = f"more than {amount}"
-    return f"{'would not hold' if told.holds else 'would hold'} with {amount}"
+    return f"{'would not hold' if told.holds != negated else 'would hold'} with {amount}"
 
 
 def _at_least_met(told: Explained) -> bool:

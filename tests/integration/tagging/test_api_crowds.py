@@ -19,6 +19,7 @@ from pyarrow import csv, parquet
 
 from libs.runtime.clock import SECOND
 from services.tagging.operations.running import Progress
+from services.tagging.queries import estimating
 from services.tagging.store.marks import MarkRows
 from services.tagging.store.operations import Operation
 from tests.support.documents import document, segment
@@ -162,6 +163,9 @@ async def test_everyone_is_the_population_once_there_is_a_segment(town: Town) ->
 async def test_a_segment_that_nobody_published_is_not_found(town: Town) -> None:
     asked = pb.CountSegmentRequest(crowd=pb.CrowdReference(segment="nobody"))
     assert (await refused(town.segments.CountSegment(asked)))[0] == grpc.StatusCode.NOT_FOUND
+    asked.crowd.segment = "buyer"
+    told = (await refused(town.segments.CountSegment(asked)))[1]
+    assert told == "live segment 'buyer' does not exist, did you mean '{tag: buyer}'?"
 
 
 async def test_what_is_asked_of_events_is_estimated_at_once_and_counted_as_an_operation(town: Town) -> None:
@@ -185,9 +189,15 @@ async def test_an_edited_rule_is_counted_exactly_as_of_now_once_everybody_was_re
     assert found.size.as_of.ToMicroseconds() == NOON
 
 
-async def test_what_nobody_keeps_is_estimated_from_histories_and_not_counted(town: Town) -> None:
+async def test_what_nobody_keeps_is_exact_while_all_histories_are_read_and_else_not_counted(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = "{did: {event: viewed, times: 1}}"
     assert (await town.count(text)).size.people == 6
+    exactly = await town.count(text, count_everybody=True)
+    assert (exactly.size.people, exactly.size.exactness, exactly.operation) == (6, pb.EXACTNESS_EXACT, "")
+    monkeypatch.setattr(estimating, "DRAWN", 5)
+    assert (await town.count(text)).size.exactness == pb.EXACTNESS_ESTIMATED
     code, told = await refused(town.count(text, count_everybody=True))
     assert code == grpc.StatusCode.FAILED_PRECONDITION
     assert "publish it" in told

@@ -75,6 +75,39 @@ async def test_an_explanation_says_what_is_missing(tagged: Tagged) -> None:
     assert told.summary == "does not have looks_around: no condition of it holds"
 
 
+async def test_what_must_not_hold_is_explained_with_its_negation(tagged: Tagged) -> None:
+    bought = {"did": {"event": "order_completed", "times": 3}}
+    none_of = {"not": {"any": [bought, {"trait": "staff"}]}}
+    never = {"did_not": {"event": "complained"}}
+    await tagged.publish(document(when={"all": [VIEWED, none_of, never]}))
+    for event in ("product_viewed", "order_completed"):
+        await tagged.did("u1", event)
+    viewed, *negated = (await explained(tagged, "u1")).reasons[0].leaves
+    assert (viewed.holds, viewed.asks.startswith("{did: ")) == (True, True)
+    assert [leaf.holds for leaf in negated] == [True, True, True]
+    assert [leaf.asks.partition(":")[0] for leaf in negated] == ["{did_not", "{not", "{did_not"]
+    assert [leaf.flips for leaf in negated] == ["would not hold with 2 more", "", "would not hold with 1 more"]
+    await tagged.did("u1", "complained")
+    last = (await explained(tagged, "u1")).reasons[0].leaves[-1]
+    assert (last.holds, last.flips.startswith("would hold with")) == (False, True)
+
+
+async def test_a_tag_that_nobody_published_is_not_found_and_the_nearest_one_is_told(tagged: Tagged) -> None:
+    await tagged.publish(document())
+    person = tagged.reference("u1")
+    for call in (
+        tagged.stub.ExplainTag(pb.ExplainTagRequest(person=person, tag="looks_arond")),
+        tagged.stub.GetTag(pb.GetTagRequest(tag="looks_arond")),
+    ):
+        told = await refused(call)
+        assert (told.code, told.message.endswith("did you mean 'looks_around'?")) == ("NOT_FOUND", True)
+    for call in (
+        tagged.stub.SetTag(pb.SetTagRequest(person=person, tag="looks_arond", value=YES)),
+        tagged.stub.ClearTag(pb.ClearTagRequest(person=person, tag="looks_arond")),
+    ):
+        assert (await refused(call)).code == "NOT_FOUND"
+
+
 async def test_what_happened_through_a_merged_identifier_explains_too(tagged: Tagged) -> None:
     await tagged.publish(document())
     seen = await tagged.did("u2", "product_viewed")

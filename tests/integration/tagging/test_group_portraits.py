@@ -96,5 +96,9 @@ async def test_a_segment_is_portrayed_over_grpc_up_to_the_heads_of_the_moment(ta
     request.characteristics.append("tag:nobody")
     error = await refused(segments.GetGroupPortrait(request))
     assert (error.code, list(error.violations)) == ("INVALID_ARGUMENT", ["characteristics[0]"])
+    everyone = await segments.GetGroupPortrait(
+        group_pb.GetGroupPortraitRequest(crowd=CrowdReference(segment="everyone"))
+    )
+    assert (everyone.group, everyone.everyone) == (4, 4)
     unknown = group_pb.GetGroupPortraitRequest(crowd=CrowdReference(segment="nobody"))
     assert (await refused(segments.GetGroupPortrait(unknown))).code == "NOT_FOUND"
