@@ -22,6 +22,7 @@ Output = Literal["table", "json"]
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
 
+LOOK_SECONDS = 20.0  # what is known of one person takes a fraction of one
 PAPER_WIDTH = 100  # columns where no terminal says how wide it is
 
 
@@ -56,6 +57,10 @@ class Calling:
     async def ask(self, method: grpc.aio.UnaryUnaryMultiCallable[Q, A], request: Q, seconds: float | None = None) -> A:
         """Call a method. Errors: AioRpcError."""
         return await method(request, metadata=metadata_for(self.tenant, whoever()), timeout=seconds)
+
+    async def look(self, method: grpc.aio.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
+        """Call a method that tells of one person, and wait no longer than `LOOK_SECONDS`. Errors: AioRpcError."""
+        return await self.ask(method, request, LOOK_SECONDS)
 
     async def stream(self, method: grpc.aio.UnaryStreamMultiCallable[Q, A], request: Q) -> AsyncIterator[A]:
         """Call a method that answers more than once. Errors: AioRpcError."""

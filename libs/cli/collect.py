@@ -62,7 +62,7 @@ async def collect(
     A stopped import goes on where it was when the same command is given again. Rows without a message_id get one made
     from the file's content and their number, so that no row counts twice. What can't be recorded waits in quarantine.
 
-    The exit status is 1 if a row was too large to be sent.
+    The exit status is 1 if a row is in quarantine, or was too large to be sent.
     """
     if scenario:
         if files or mapping:
@@ -79,7 +79,7 @@ async def collect(
     for source in sources:
         manner = Manner(batch, concurrency, import_id or source.import_id, mode)
         tally = await _collect(calling, source, manner, _bookmark(calling, source, state, from_start=from_start))
-        whole = whole and not tally.too_large
+        whole = whole and not (tally.too_large or tally.quarantined)
     if not whole:
         raise typer.Exit(1)
 

@@ -1,11 +1,10 @@
 """`portrait segment count|members|overlap|export`: how many people meet a condition, who they are, what crowds share.
 
-Each takes the key of a segment, a YAML file with a condition, or a condition itself, such as '{tag: vip}'.
+Each takes the key of a segment, a YAML file with a condition or a segment, or a condition itself: '{tag: vip}'.
 """
 
 import asyncio
 from datetime import UTC, tzinfo
-from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 from uuid import uuid4
 
@@ -23,19 +22,25 @@ from rich.table import Table
 from libs.cli.calling import Calling
 from libs.cli.errors import BadInput
 from libs.cli.paging import listed
+from libs.cli.said import crowd_said
 from libs.cli.segment import COMMANDS
 from libs.cli.tables import table
-from libs.cli.texts import moment, moment_said
+from libs.cli.texts import NOTHING_THEN, moment, moment_said
 
 __all__ = ["COMMANDS"]
 
 FORMATS: Final = {"parquet": pb.EXPORT_FORMAT_PARQUET, "csv": pb.EXPORT_FORMAT_CSV}
 WAIT_SECONDS: Final = 10
+COMPARED: Final = range(2, 11)
+"""So many crowds at once."""
 
 Result = TypeVar("Result", bound=Message)
 
 Crowd = Annotated[
-    str, typer.Argument(help="Key of a segment, a YAML file with a condition, or a condition such as '{tag: vip}'.")
+    str,
+    typer.Argument(
+        help="Key of a segment, a YAML file with a condition or a segment, or a condition such as '{tag: vip}'."
+    ),
 ]
 Crowds = Annotated[list[str], typer.Argument(help="Two to ten of those.")]
 Seed = Annotated[int, typer.Option(help="Draws other people.")]
@@ -90,6 +95,8 @@ async def members(
 @COMMANDS.command("overlap", "portrait segment overlap regulars lapsed '{tag: vip}'")
 async def overlap(calling: Calling, crowds: Crowds) -> None:
     """What crowds share, every two of them."""
+    if len(crowds) not in COMPARED:
+        raise BadInput("CROWDS", f"name two to ten to compare, not {len(crowds)}")
     request = pb.CompareSegmentsRequest(crowds=map(crowd_said, crowds))
     found = await calling.ask(SegmentsStub(calling.channel).CompareSegments, request)
     calling.show(found, lambda: overlaps(crowds, found))
@@ -110,18 +117,8 @@ async def export(
     begun = await calling.ask(SegmentsStub(calling.channel).ExportSegment, request)
     found = await ended(calling, begun.operation, pb.SegmentExport())
     calling.show(found, lambda: f"{found.path}: {found.people:,} people, {found.bytes:,} bytes")
-
-
-def crowd_said(said: str) -> pb.CrowdReference:
-    """Who is meant, as typed; raises `BadInput`."""
-    if said.lstrip().startswith("{"):
-        return pb.CrowdReference(document=said)
-    if said.endswith((".yaml", ".yml")):
-        try:
-            return pb.CrowdReference(document=Path(said).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(said, f"can't be read: {error}") from error
-    return pb.CrowdReference(segment=said)
+    if as_of and not found.people:
+        typer.echo(NOTHING_THEN, err=True)
 
 
 async def ended(calling: Calling, name: str, result: Result) -> Result:

@@ -58,8 +58,8 @@ def refusal(details: ErrorDetails) -> str:
     if details.code == "UNAVAILABLE" and not details.reason:
         return "the service does not answer"  # gRPC's own words tell of sockets
     sentence = " ".join(details.message.split()) or "the call failed"
-    told = [f"{field}: {problem}" for field, problem in details.violations.items() if field]
-    told = [one for one in told if one not in sentence]
+    told = [" ".join(f"{field}: {problem}".split()) for field, problem in details.violations.items() if field]
+    told = [one for one in told if one.removesuffix("…") not in sentence]  # which is cut later than a problem is
     more = f" ({'; '.join(told[:MOST_VIOLATIONS])})" if told else ""
     return f"{sentence}{more} [{details.reason or details.code}]"
 

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 from portrait.tagging.v1 import group_portrait_pb2 as pb
-from portrait.tagging.v1.membership_pb2 import CrowdReference
 from portrait.tagging.v1.segments_service_pb2_grpc import SegmentsStub
 
 from libs.cli import group_looks
 from libs.cli.calling import Calling
 from libs.cli.errors import BadInput, NotThere
 from libs.cli.portraying import titled
+from libs.cli.said import crowd_said
 
 Language = Literal["en", "zh"]
 
@@ -24,7 +24,10 @@ By = Annotated[
         help="What to compare: a tag's key, stage, tier, score:KEY or segment:KEY; may be repeated. Default: all.",
     ),
 ]
-When = Annotated[Path | None, typer.Option("--when", help="A condition in YAML, in place of a segment.", exists=True)]
+When = Annotated[
+    str,
+    typer.Option("--when", help="In place of a segment, a condition such as '{tag: vip}' or a file with one."),
+]
 Html = Annotated[Path | None, typer.Option("--html", help="Write one file with charts, which needs no network.")]
 Most = Annotated[int, typer.Option(min=1, max=256, help="So many values of one characteristic.")]
 InLanguage = Annotated[Language, typer.Option(help="Language of titles.")]
@@ -37,15 +40,15 @@ async def portrait(
     segment: Annotated[str, typer.Argument(help="Key of a segment.")] = "",
     *,
     by: By = None,
-    when: When = None,
+    when: When = "",
     most: Most = 20,
     html: Html = None,
     language: InLanguage = "en",
 ) -> None:
     """What a segment is like beside everyone: shares, index and what may be chance; with --html also as charts."""
-    if bool(segment) == (when is not None):
+    if bool(segment) == bool(when):
         raise BadInput("SEGMENT", "needs the key of a segment, or --when with a condition, and not both")
-    crowd = CrowdReference(segment=segment) if when is None else CrowdReference(document=when.read_text("utf-8"))
+    crowd = crowd_said(when, "--when") if when else crowd_said(segment, "SEGMENT")
     asked = [_reference(one) for one in by or ()]
     request = pb.GetGroupPortraitRequest(crowd=crowd, characteristics=asked, most_values=most)
     if html is not None:
@@ -53,7 +56,7 @@ async def portrait(
     found = await calling.ask(SegmentsStub(calling.channel).GetGroupPortrait, request)
     calling.show(found, lambda: group_looks.portrait(found, language))
     if html is not None:
-        title = titled(found.titles, segment or str(when), language)
+        title = titled(found.titles, segment or when, language)
         _write(html, title, found, language, datetime.now(calling.zone))
 
 

@@ -40,7 +40,7 @@ def plan(where: str, definition: Keyed, one: pb.TagPlan) -> RenderableType:
     changes = "\n".join(f"  {escape(line)}" for line in one.changes) or "  [dim]nothing[/]"
     parts: list[RenderableType] = [f"[bold]{definition.key}[/] [dim]({escape(where)})[/]\n{changes}"]
     parts += [f"[yellow]●[/] {escape(line)}" for line in one.warnings]
-    if not one.changes:
+    if not one.changes or (one.population and not one.looked_at):
         return Group(*parts)
     of = "all" if one.looked_at >= one.population else f"{one.looked_at:,} of"
     parts.append(
@@ -59,7 +59,7 @@ def plan(where: str, definition: Keyed, one: pb.TagPlan) -> RenderableType:
 
 def held(one: pb.GetPersonTagsResponse, zone: tzinfo) -> RenderableType:
     """The tags of a person, their scores, their segments, their tier and their stage."""
-    shown = table("tag", "value", "of", "=since", "=ends", "by", title=one.person_id)
+    shown = table("tag", "value", "of", "=since", "=may change at", "by", title=one.person_id)
     for tag in one.tags:
         sure = f" {tag.confidence:.0%}" if tag.origin == tags.ORIGIN_INFERRED else ""
         origin = word(_ORIGINS, tag.origin) + sure

@@ -60,5 +60,5 @@ async def retire(calling: Calling, *, because: Because = "", yes: Yes = False) -
 async def explain(calling: Calling, person: Person) -> None:
     """How somebody came to their stage: every move with its day, and the events that it rests on."""
     request = pb.ExplainStageRequest(person=reference(person))
-    told = await calling.ask(TagsStub(calling.channel).ExplainStage, request)
+    told = await calling.look(TagsStub(calling.channel).ExplainStage, request)
     calling.show(told, lambda: stages.explained(told))

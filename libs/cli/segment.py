@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from functools import partial
 from hashlib import blake2b
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -33,6 +32,8 @@ from libs.cli.said import position_said
 COMMANDS = Commands("Segments: who belongs together, live, and lists of people.", "tagging")
 
 EVERYTHING: Final = 1 << 40
+EVERYONE: Final = "everyone"
+"""Which is built in."""
 ROWS: Final = 1_000
 """People of a list in one call."""
 
@@ -77,7 +78,7 @@ async def show(
 async def explain(calling: Calling, person: Person, segment: Segment) -> None:
     """Why somebody is a member or is not: every part of the condition, in events, and what would change it."""
     request = pb.ExplainMembershipRequest(person=reference(person), segment=segment)
-    told = await calling.ask(SegmentsStub(calling.channel).ExplainMembership, request)
+    told = await calling.look(SegmentsStub(calling.channel).ExplainMembership, request)
     calling.show(told, lambda: memberships.explained(told, calling.zone))
 
 
@@ -92,20 +93,29 @@ async def upload(
     remove: Annotated[bool, typer.Option("--remove", help="Take these people out of the list.")] = False,
     import_id: Annotated[str, typer.Option(help="Name of the import; else the file's content names it.")] = "",
 ) -> None:
-    """Put people into a list, or take them out; the same file again changes nothing."""
+    """Put people into a list, or take them out; the same file again changes nothing.
+
+    The exit status is 1 if a line was refused.
+    """
     people = list(_people(file))
     digest = blake2b(repr((remove, [said for _, said in people])).encode(), digest_size=8).hexdigest()
     named = import_id or f"{file.name[:64]}-{digest}"
-    whole, rest = pb.UploadListResponse(), iter(people)
-    while rows := list(islice(rest, ROWS)):
-        request = pb.UploadListRequest(import_id=named, segment=segment)
-        for number, said in rows:
-            request.rows.add(row=number, person=reference(said), removed=remove)
+    whole, meant = pb.UploadListResponse(), []
+    for number, said in people:
+        try:
+            meant.append(pb.ListedPerson(row=number, person=reference(said), removed=remove))
+        except BadInput as error:
+            whole.refused.add(row=number, reason=str(error))
+    for begin in range(0, len(meant), ROWS):
+        request = pb.UploadListRequest(import_id=named, segment=segment, rows=meant[begin : begin + ROWS])
         answer = await calling.ask(SegmentsStub(calling.channel).UploadList, request)
         whole.recorded += answer.recorded
         whole.duplicates += answer.duplicates
         whole.refused.extend(answer.refused)
+    whole.refused.sort(key=lambda one: one.row)
     calling.show(whole, partial(memberships.uploaded, whole, segment))
+    if whole.refused:
+        raise typer.Exit(1)
 
 
 @COMMANDS.command("retire", 'portrait segment retire regulars --because "nobody uses it"')
@@ -135,6 +145,9 @@ async def watch(
 ) -> None:
     """Whoever enters or leaves a segment as it happens, until Ctrl-C."""
     positions = [position_said("--behind", one) for one in behind or []]
+    for one in segment or ():  # whoever waits for what there is not would wait for ever
+        if one != EVERYONE:
+            await calling.ask(SegmentsStub(calling.channel).GetSegment, pb.GetSegmentRequest(segment=one))
     request = pb.WatchSegmentRequest(segments=segment or [], behind=positions)
     async for answer in calling.stream(SegmentsStub(calling.channel).WatchSegment, request):
         if calling.as_json:
@@ -149,7 +162,7 @@ COMMANDS.command("portrait", "portrait segment portrait at_risk --by city --by s
 
 
 def _people(file: Path) -> Iterator[tuple[int, str]]:
-    """Whoever stands in a file, with the number of the line. Raises `BadInput`."""
+    """What stands in the lines of a file, with their numbers. Raises `BadInput`."""
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
@@ -157,8 +170,4 @@ def _people(file: Path) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(lines, start=1):
         said = line.strip()
         if said and not said.startswith("#"):
-            try:
-                reference(said)
-            except BadInput as error:
-                raise BadInput(f"{file} line {number}", str(error)) from None
             yield number, said

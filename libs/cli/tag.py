@@ -33,7 +33,7 @@ from libs.cli.identity import reference
 from libs.cli.paging import listed
 from libs.cli.profile import AsOf, AtLeast, KnownAt, read_at
 from libs.cli.said import position_said
-from libs.cli.texts import moment_said
+from libs.cli.texts import NOTHING_THEN, moment_said
 
 COMMANDS = Commands("Tags: what can be said of people, who has which, and why.", "tagging")
 
@@ -70,6 +70,12 @@ async def list_(
     request = pb.ListTagsRequest(category=category, retired=retired)
     stub = TagsStub(calling.channel)
     found, _ = await listed(calling, stub.ListTags, request, lambda page: page.definitions, EVERYTHING)
+    if category and not found:
+        everything, _ = await listed(
+            calling, stub.ListTags, pb.ListTagsRequest(retired=retired), lambda page: page.definitions, EVERYTHING
+        )
+        there = ", ".join(sorted({one.category for one in everything})) or "none yet"
+        raise BadInput("--category", f"no tag is of {category!r}; there are {there}")
     calling.show_each(found, lambda: labels.definitions(found, calling.zone))
 
 
@@ -97,15 +103,17 @@ async def person(
         request.known_at.CopyFrom(moment_said("--known-at", known_at, calling.zone))
     if at_least:
         request.at_least.CopyFrom(read_at(calling, "", "", at_least).at_least)
-    found = await calling.ask(TagsStub(calling.channel).GetPersonTags, request)
+    found = await calling.look(TagsStub(calling.channel).GetPersonTags, request)
     calling.show(found, lambda: labels.held(found, calling.zone))
+    if (as_of or known_at) and not (found.tags or found.segments or found.HasField("tier") or found.HasField("stage")):
+        typer.echo(NOTHING_THEN, err=True)
 
 
 @COMMANDS.command("explain", "portrait tag explain phone:13800138000 frequent_skincare")
 async def explain(calling: Calling, person: Person, tag: Tag) -> None:
     """Why somebody has a tag or does not: every part of its condition, in events, and what would change it."""
     request = pb.ExplainTagRequest(person=reference(person), tag=tag)
-    told = await calling.ask(TagsStub(calling.channel).ExplainTag, request)
+    told = await calling.look(TagsStub(calling.channel).ExplainTag, request)
     calling.show(told, lambda: labels.explained(told, calling.zone))
 
 
@@ -161,6 +169,8 @@ async def watch(
     ] = None,
 ) -> None:
     """Every tag that somebody gets or loses as it happens, until Ctrl-C."""
+    for one in tag or ():  # whoever waits for what there is not would wait for ever
+        await calling.ask(TagsStub(calling.channel).GetTag, pb.GetTagRequest(tag=one))
     request = pb.WatchTagsRequest(tags=tag or [], behind=[position_said("--behind", one) for one in behind or []])
     async for answer in calling.stream(TagsStub(calling.channel).WatchTags, request):
         if calling.as_json:

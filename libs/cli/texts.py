@@ -12,6 +12,7 @@ from libs.runtime.clock import SECOND, Micros
 from libs.runtime.currencies import exponent_of
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
+NOTHING_THEN = "nothing had been decided by then: no definition decides anything before it is published"
 
 
 def moment(when: Timestamp, zone: tzinfo) -> str:

@@ -29,7 +29,7 @@ def test_rows_are_recorded_and_the_broken_ones_wait_in_quarantine(
 ) -> None:
     file = ndjson(tmp_path / "a.ndjson", ordered(member), b"{broken", ordered(member, event=7), {"type": "track"})
 
-    said = portrait("collect", file, "--tenant", "other", "-o", "json").document
+    said = portrait("collect", file, "--tenant", "other", "-o", "json", status=1).document
 
     assert said["recorded"] == 1
     assert said["quarantined"] == {"MALFORMED_JSON": 1, "WRONG_TYPE": 1, "MISSING_FIELD": 1}
@@ -38,7 +38,7 @@ def test_rows_are_recorded_and_the_broken_ones_wait_in_quarantine(
 
 def test_the_summary_for_people_says_why_and_what_to_do_next(portrait: Portrait, tmp_path: Path, member: str) -> None:
     file = ndjson(tmp_path / "b.ndjson", ordered(member), ordered(member, occurred_at="soon"))
-    text = portrait("collect", file, "--tenant", "other", "--import-id", "b-1").out
+    text = portrait("collect", file, "--tenant", "other", "--import-id", "b-1", status=1).out
     for said in ("recorded", "INVALID_TIME", "row 2: occurred_at", "quarantine list", "retract --import-id b-1"):
         assert said in text
 
@@ -87,7 +87,7 @@ def test_a_csv_file_goes_in_through_its_mapping(portrait: Portrait, tmp_path: Pa
     (tmp_path / "o.csv").write_text(rows)
     arguments = ("collect", str(tmp_path / "o.csv"), "--mapping", str(tmp_path / "m.yaml"), "--tenant", "other")
 
-    said = portrait(*arguments, "-o", "json").document
+    said = portrait(*arguments, "-o", "json", status=1).document
 
     assert said["recorded"] == 1
     assert said["quarantined"] == {"INVALID_TIME": 1, "MALFORMED_JSON": 1}

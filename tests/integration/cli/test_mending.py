@@ -10,7 +10,7 @@ from tests.integration.cli.conftest import Portrait, ndjson, ordered
 def quarantined(portrait: Portrait, tmp_path: Path, member: str) -> str:
     """The id of an order whose time is none."""
     broken = ordered(member, 12, "yesterday", message_id=f"{member}-1")
-    portrait("collect", ndjson(tmp_path / "broken.ndjson", broken), "--import-id", member)
+    portrait("collect", ndjson(tmp_path / "broken.ndjson", broken), "--import-id", member, status=1)
     waiting = portrait("quarantine", "list", "--limit", "1000", "-o", "json").lines
     (id_,) = (one["quarantine_id"] for one in waiting if one["import_id"] == member)
     return str(id_)
@@ -92,7 +92,7 @@ def test_a_schema_is_published_once_somebody_agrees_and_then_enforced(
     again = portrait("schema", "apply", folder, "-o", "json").lines
     assert [(one["changes"], one["version"]) for one in again] == [([], 1), ([], 1)]
     visit = ordered(member, event="visit_booked", properties={})
-    said = portrait("collect", ndjson(tmp_path / "v.ndjson", visit), "-o", "json").document
+    said = portrait("collect", ndjson(tmp_path / "v.ndjson", visit), "-o", "json", status=1).document
     assert said["quarantined"] == {"MISSING_FIELD": 1}
 
     file.write_text(SCHEMA.replace("weight: 3", "weight: 5"))

@@ -80,6 +80,25 @@ async def test_what_is_wrong_in_a_file_is_told_with_its_path(portrait: Portrait,
     assert "when.did.within" in await portrait("apply", file, "--yes", status=1)
 
 
+async def test_what_there_is_not_is_told_and_not_waited_for(tagged: Tagged, portrait: Portrait, file: str) -> None:
+    await tagged.publish(document())
+    assert "did you mean 'looks_around'?" in await portrait("watch", "--tag", "looks_arond", status=1)
+    assert "there are behaviour" in await portrait("list", "--category", "behavior", status=2)
+    assert "'looks_arond' does not exist" in await portrait("clear", ANNA, "looks_arond", status=1)
+
+
+async def test_an_empty_answer_as_of_a_time_says_why(
+    tagged: Tagged, portrait: Portrait, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await tagged.did("u1", "product_viewed")
+    where = ["--address", tagged.address, "--tenant", tagged.tenant.id]
+    for at, times in (("2001-01-01", 1), ("2101-01-01", 0)):
+        await tagged.publish(document())
+        capsys.readouterr()
+        assert await asyncio.to_thread(main, ["tag", "person", ANNA, "--as-of", at, *where]) == 0
+        assert capsys.readouterr().err.count("nothing had been decided by then") == times
+
+
 async def test_an_explanation_is_readable(tagged: Tagged, portrait: Portrait) -> None:
     await tagged.publish(document(when={"all": [VIEWED, {"trait": "city"}]}))
     await tagged.did("u1", "product_viewed")

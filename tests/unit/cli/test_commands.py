@@ -1,9 +1,11 @@
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import typer
 
+from libs.cli import calling
 from libs.cli.__main__ import main
 from libs.cli.application import application
 
@@ -77,6 +79,10 @@ def test_every_command_has_the_options_that_all_share(path: tuple[str, ...]) -> 
         (["identity", "watch", "--behind", "x"], "portrait: --behind: 'x' is not partition:position"),
         (["identity", "preview", "nowhere.yaml"], "portrait: Invalid value for 'file'"),
         (["identity", "person", "a:1", "--as-of", "soon"], "portrait: --as-of: 'soon' is not a time"),
+        (["segment", "count", "not yaml: ["], "portrait: CROWD: 'not yaml: [' is neither the key of a segment"),
+        (["segment", "count", "nowhere.yaml"], "portrait: CROWD: 'nowhere.yaml' is neither"),
+        (["segment", "overlap", "one"], "portrait: CROWDS: name two to ten to compare, not 1"),
+        (["segment", "portrait", "--when", "tag: vip"], "portrait: --when: 'tag: vip' is neither"),
         (["log", "read"], "portrait: PARTITION: name either a partition or a --key"),
         (["log", "read", "--key", "ff"], "portrait: --key: 'ff' is not 32 hexadecimal digits"),
         (["quarantine", "discard", "--because", "x"], "portrait: IDS: name ids, or a --reason"),
@@ -90,6 +96,18 @@ def test_what_was_not_understood_is_told_in_one_line(
     assert captured.err.startswith(line)
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+def test_a_service_that_accepts_and_says_nothing_is_named_with_its_address(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calling, "LOOK_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        for command in (["tag", "explain", "a:1", "vip"], ["tag", "person", "a:1"], ["segment", "explain", "a:1", "s"]):
+            assert main([*command, "--address", address]) == 1
+            assert capsys.readouterr().err.startswith(f"portrait: tagging at {address} did not answer in time; ")
+        assert main(["lifecycle", "explain", "a:1", "--address", address]) == 1
 
 
 def test_nobody_at_an_address_is_told_in_one_line_that_names_it(capsys: pytest.CaptureFixture[str]) -> None:

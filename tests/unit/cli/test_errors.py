@@ -19,6 +19,17 @@ def test_fields_at_fault_are_told_unless_the_sentence_does() -> None:
     assert refusal(untold) == "2 problems (a: x; b: y) [INVALID_ARGUMENT]"
 
 
+def test_a_field_that_is_cut_or_broken_into_lines_is_not_told_twice() -> None:
+    problem = "is not known here,\n  nor anywhere " + "x" * 300
+    told = ErrorDetails(
+        "INVALID_ARGUMENT",
+        f"document: {problem}",
+        "INVALID_ARGUMENT",
+        violations={"document": problem[:199] + "…"},
+    )
+    assert refusal(told).count("document") == 1
+
+
 def test_what_grpc_says_of_sockets_is_not_repeated() -> None:
     details = ErrorDetails("UNAVAILABLE", "failed to connect to all addresses; last error: …")
     assert refusal(details) == "the service does not answer"
