@@ -19,7 +19,7 @@ from portrait.tagging.v1.tags_service_pb2_grpc import TagsStub
 from rich.console import RenderableType
 from rich.syntax import Syntax
 
-from libs.cli import labels
+from libs.cli import batches, labels
 from libs.cli.asking import sure
 from libs.cli.calling import Calling
 from libs.cli.errors import BadInput, CommandFailed, refusal
@@ -88,8 +88,8 @@ class Planned:
 
 
 async def apply_files(calling: Calling, paths: Sequence[Path], *, yes: bool, dry_run: bool, look_at: int) -> None:
-    """Publish every definition in some files: shows for whom they change what, and asks."""
-    plans = [await planned(calling, where, document, look_at) for where, document in documents_in(paths)]
+    """Publish every definition in some files, behind those that it reads: shows for whom they change what, and asks."""
+    plans = await planned(calling, paths, look_at)
     pending = [] if dry_run else [one for one in plans if one.answer.plan.changes]
     if not calling.as_json:
         for one in plans:
@@ -129,21 +129,14 @@ async def retire_definition(
     calling.show(retired, lambda: f"[green]●[/] {name} is retired")
 
 
-async def planned(calling: Calling, where: str, document: str, look_at: int) -> Planned:
-    """What publishing a document would do. Raises `BadInput` for one that does not say what it defines."""
-    named = _NAMED.search(document)
-    if named is None:
-        raise BadInput(where, f"has none of the fields {', '.join(_KINDS)}, one of which says what it defines")
-    kind = _KINDS[named[1]]
-    request = kind.publishing(document=document, validate_only=True, look_at=look_at)
-    try:
-        answer = await calling.ask(kind.publish(calling), request)
-    except grpc.aio.AioRpcError as error:  # a folder holds many: which is at fault, the service can't know
-        raise CommandFailed(f"{where}: {refusal(details_of(error))}") from error
-    etag = ""
-    if answer.definition.version > 1:
-        etag = (await calling.ask(kind.read(calling), kind.reading(answer.definition.key))).definition.etag
-    return Planned(where, document, kind, etag, answer)
+async def planned(calling: Calling, paths: Sequence[Path], look_at: int) -> list[Planned]:
+    """What publishing some files would do, each definition behind those that it reads. Raises `BadInput`."""
+    plans, pending = [], batches.Pending()
+    for one in batches.in_order([batches.written(*each) for each in documents_in(paths)]):
+        plan = await _planned(calling, one.where, one.document, look_at)
+        pending.settle(one, plan.answer)
+        plans.append(plan)
+    return plans
 
 
 def documents_in(paths: Sequence[Path]) -> Iterator[tuple[str, str]]:
@@ -172,3 +165,20 @@ def _documents(file: Path) -> Iterator[tuple[str, str]]:
         raise BadInput(str(file), "defines nothing")
     for index, document in enumerate(said):
         yield (f"{file} ({index + 1})" if len(said) > 1 else str(file)), document
+
+
+async def _planned(calling: Calling, where: str, document: str, look_at: int) -> Planned:
+    """What publishing a document would do. Raises `BadInput` for one that does not say what it defines."""
+    named = _NAMED.search(document)
+    if named is None:
+        raise BadInput(where, f"has none of the fields {', '.join(_KINDS)}, one of which says what it defines")
+    kind = _KINDS[named[1]]
+    request = kind.publishing(document=document, validate_only=True, look_at=look_at)
+    try:
+        answer = await calling.ask(kind.publish(calling), request)
+    except grpc.aio.AioRpcError as error:  # a folder holds many: which is at fault, the service can't know
+        raise CommandFailed(f"{where}: {refusal(details_of(error))}") from error
+    etag = ""
+    if answer.definition.version > 1:
+        etag = (await calling.ask(kind.read(calling), kind.reading(answer.definition.key))).definition.etag
+    return Planned(where, document, kind, etag, answer)

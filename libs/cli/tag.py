@@ -23,7 +23,6 @@ from libs.cli.definitions import (
     Version,
     Yes,
     apply_files,
-    documents_in,
     planned,
     retire_definition,
     show_definition,
@@ -54,9 +53,9 @@ async def apply(
 @COMMANDS.command("preview", "portrait tag preview vip.yaml --look-at 2000")
 async def preview(calling: Calling, paths: Paths, *, look_at: LookAt = 500) -> None:
     """What definitions would change, for whom; nothing changes."""
-    for where, document in documents_in(paths):
-        answer = (await planned(calling, where, document, look_at)).answer
-        calling.show(answer.plan, partial(labels.plan, where, answer.definition, answer.plan))
+    for one in await planned(calling, paths, look_at):
+        answer = one.answer
+        calling.show(answer.plan, partial(labels.plan, one.where, answer.definition, answer.plan))
 
 
 @COMMANDS.command("list", "portrait tag list --category interest")

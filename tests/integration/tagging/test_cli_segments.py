@@ -13,6 +13,7 @@ from services.tagging.domain.names import DAY
 from tests.support.interactions import NOON
 from tests.support.tagging_service import Tagged
 from tests.unit.docs.test_segments_guide import DEFINITIONS
+from tests.unit.tagging.test_definition import document
 
 Portrait = Callable[..., Awaitable[str]]
 ANNA = "user_id:u1"
@@ -28,7 +29,7 @@ def portrait(tagged: Tagged, capsys: pytest.CaptureFixture[str]) -> Portrait:
         ended = await asyncio.to_thread(main, [*arguments, *where])
         captured = capsys.readouterr()
         assert ended == status, captured.err
-        return captured.err if status else captured.out
+        return captured.out or captured.err
 
     return run
 
@@ -65,12 +66,43 @@ async def test_what_the_guide_defines_is_published_uploaded_explained_and_retire
     assert "is retired" in await portrait("segment", "retire", "lapsed_buyers", "--yes")
 
 
-async def test_a_line_that_names_nobody_is_told_with_its_number(
+READS_ANOTHER = """segment: around
+title: {zh: 常客, en: Around}
+owner: a
+description: Whoever looks around.
+when: {tag: looks_around}
+"""
+
+
+async def test_what_reads_another_of_its_batch_is_planned_behind_it_and_without_numbers(
     tagged: Tagged, portrait: Portrait, tmp_path: Path
 ) -> None:
+    (tmp_path / "a.yaml").write_text(READS_ANOTHER, encoding="utf-8")
+    (tmp_path / "b.yaml").write_text(document(), encoding="utf-8")
+    await tagged.did("u1", "product_viewed")
+    told = await portrait("segment", "apply", str(tmp_path), "--yes", "-o", "json")
+    first, second = [json.loads(line)["plan"] for line in told.splitlines()]
+    assert first["gained"] == 1
+    assert second["warnings"] == [
+        "reads looks_around, which is new in this batch: who gets it is seen once that is live"
+    ]
+    assert "lookedAt" not in second
+    await tagged.settle()
+    assert "segments: around" in await portrait("tag", "person", ANNA)
+
+
+async def test_lines_that_name_nobody_are_refused_with_their_numbers_and_the_others_are_recorded(
+    tagged: Tagged, portrait: Portrait, tmp_path: Path
+) -> None:
+    (tmp_path / "list.yaml").write_text(DEFINITIONS[1], encoding="utf-8")
+    await portrait("segment", "apply", str(tmp_path), "--yes")
+    await tagged.settle()
     people = tmp_path / "asked.txt"
-    people.write_text(f"{ANNA}\n\nnobody\n", encoding="utf-8")
-    assert "asked.txt line 3" in await portrait("segment", "upload", "guests", str(people), status=2)
+    people.write_text(f"badtype:x\n\nnobody\n{ANNA}\n", encoding="utf-8")
+    told = await portrait("segment", "upload", "do_not_contact", str(people), "-o", "json", status=1)
+    answer = json.loads(told)
+    assert (answer["recorded"], [row["row"] for row in answer["refused"]]) == (1, [1, 3])
+    assert "'nobody' is neither a OneID" in answer["refused"][1]["reason"]
 
 
 async def test_a_document_that_defines_nothing_is_told(tagged: Tagged, portrait: Portrait, tmp_path: Path) -> None:
