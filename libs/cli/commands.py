@@ -95,9 +95,9 @@ async def _called(
             await command(Calling(line, target, tenant, zone_of(tenant, stack), data, output, console()), **own)
         except grpc.aio.AioRpcError as error:
             details = details_of(error)
-            if details.reason or details.code not in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}:
-                raise
             if details.code == "DEADLINE_EXCEEDED":
                 told = f"{service} at {target} did not answer in time; `portrait status` shows what serves"
                 raise NotThere(told) from error
+            if details.code != "UNAVAILABLE" or details.reason:
+                raise
             raise NotThere(f"nobody answers at {target}; `portrait up` starts all, --address names another") from error

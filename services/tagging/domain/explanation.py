@@ -11,7 +11,7 @@ from services.tagging.domain.stages import Entered
 
 
 class Leaf(NamedTuple):
-    """One part of a condition that has none itself; `path` is its place in the document."""
+    """One part of a condition that has none itself, with the `not` above it; `path` is its place in the document."""
 
     path: str
     asks: str

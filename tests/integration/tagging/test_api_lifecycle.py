@@ -76,6 +76,8 @@ async def test_a_stage_is_explained_move_by_move_in_event_ids_with_what_lies_ahe
         ("buyer", "lost", True, "moves[1]"),
     ]
     assert list(told.moves[1].leaves[0].event_ids) == ids[:1], "what came later has no part in it"
+    (quiet,) = told.moves[2].leaves
+    assert (quiet.asks.startswith("{did_not: "), quiet.holds) == (True, True)
     assert (told.found, told.ahead) == ("lost", [])
 
     await publish(

@@ -922,7 +922,7 @@ class ExplainedLeaf(_message.Message):
     path: _builtins.str
     """Where it stands in the condition, such as "all[0].did"."""
     asks: _builtins.str
-    """What it asks, in one line."""
+    """What it asks, in one line, with the "not" above it, if there is one."""
     holds: _builtins.bool
     """Whether it holds."""
     value: _builtins.str
