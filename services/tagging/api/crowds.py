@@ -5,7 +5,7 @@ from typing import Final
 
 from portrait.tagging.v1 import membership_pb2 as pb
 
-from libs.conditions.check import check
+from libs.conditions.check import check, told
 from libs.conditions.tree import Condition
 from libs.rpc.caller import calling_tenant, current_caller
 from libs.rpc.pages import next_page, page_cursor
@@ -106,9 +106,8 @@ class CrowdMethods(Methods):
         if reference.HasField("segment"):
             return []
         live = self._parts.catalogues.live(tenant).definitions
-        findings = check(condition, known_names(live, described.events, described.traits))
-        told = [f"{one.path}: {one.message}" for one in findings]
-        return told if described.told else [*told, NOT_CHECKED]
+        doubts = told(check(condition, known_names(live, described.events, described.traits)))
+        return doubts if described.told else [*doubts, NOT_CHECKED]
 
     def _question(self, tenant: str, condition: Condition) -> Question:
         return Question.of(self._parts.crowds.tenants.get(tenant), condition, self._parts.catalogues.live(tenant))
