@@ -35,6 +35,9 @@ from libs.conditions.vocabulary import Properties, ValueType, Vocabulary
 
 Severity = Literal["error", "warning"]
 
+MOST_TOLD: Final = 10
+"""Findings; for each, a similar name is looked for."""
+
 _ALWAYS: Final[Mapping[str, ValueType]] = {SOURCE: "string", HOUR_OF_DAY: "integer"}
 """What every event has, whatever its properties."""
 
@@ -46,6 +49,21 @@ class Finding:
     path: str
     message: str
     severity: Severity = "warning"
+    unknown: str = ""
+    known: Collection[str] = ()
+    """The names of which one may be meant by the unknown one."""
+
+
+def told(findings: Several[Finding]) -> list[str]:
+    """The first findings, a line each, with the known name that may be meant, and how many more there are."""
+    lines = [f"{one.path}: {one.message}{_meant(one)}" for one in findings[:MOST_TOLD]]
+    more = len(findings) - MOST_TOLD
+    return [*lines, f"and {more:,} more"] if more > 0 else lines
+
+
+def _meant(one: Finding) -> str:
+    like = nearest(one.unknown, one.known)
+    return f", did you mean {like!r}?" if like else ""
 
 
 def check(condition: Condition, vocabulary: Vocabulary) -> list[Finding]:
@@ -201,8 +219,7 @@ def _known(path: str, name: str, what: str, known: Collection[str]) -> Iterator[
 
 
 def _unknown(path: str, name: str, what: str, known: Collection[str]) -> Finding:
-    like = nearest(name, known)
-    return Finding(path, f"no {what} {name!r} is known" + (f", did you mean {like!r}?" if like else ""))
+    return Finding(path, f"no {what} {name!r} is known", unknown=name, known=known)
 
 
 def _under(path: str, name: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from copy import copy
 from difflib import get_close_matches
+from heapq import nsmallest
 from typing import Any, Final, NoReturn
 
 from libs.conditions.comparisons import Scalar
@@ -12,6 +13,9 @@ from libs.runtime.errors import InvalidArgument
 
 MOST_ENTRIES: Final = 1000
 LONGEST_TEXT: Final = 1024
+LONGEST_COMPARED: Final = 64
+"""Characters of a name for which a similar one is looked for."""
+MOST_COMPARED: Final = 20
 
 
 class Said:
@@ -151,9 +155,24 @@ class Said:
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:
-    """The known name that is most like another, if one is like it at all."""
-    found = get_close_matches(name, sorted(known), n=1)
+    """The known name that is most like another, if one is like it at all.
+
+    Only names that begin and end much alike are compared, since comparing is slow.
+    """
+    if len(name) > LONGEST_COMPARED:
+        return None
+    likely = nsmallest(MOST_COMPARED, known, key=lambda other: (-_common_ends(name, other), other))
+    found = get_close_matches(name, likely, n=1)
     return found[0] if found else None
+
+
+def _common_ends(one: str, other: str) -> int:
+    return _common_start(one, other) + _common_start(one[::-1], other[::-1])
+
+
+def _common_start(one: str, other: str) -> int:
+    pairs = zip(one, other, strict=False)
+    return next((at for at, (letter, another) in enumerate(pairs) if letter != another), min(len(one), len(other)))
 
 
 def _nearest(name: str, known: tuple[str, ...]) -> str:

@@ -7,11 +7,21 @@ import yaml
 
 from libs.runtime.errors import InvalidArgument
 
+try:
+    from yaml import CSafeLoader as Loader
+except ImportError:  # a PyYAML that was built without libyaml, which is ten times as fast
+    from yaml import SafeLoader as Loader  # type: ignore[assignment]
+
 MOST_BYTES: Final = 262_144
-MOST_NODES: Final = 262_144
-"""Of a document in which each alias is written out: some hundred bytes of aliases of aliases can say a billion."""
+MOST_NODES: Final = 10_000
+"""Names, values, lists and mappings, with each alias written out: what is read in a tenth of a second."""
+MOST_LEVELS: Final = 100
+MOST_TAG_DIRECTIVES: Final = 100
+"""Each is compared with all before it."""
 LONGEST_NUMBER: Final = 40
 """Characters; longer ones take ever longer to read, and can't be printed in an error."""
+LONGEST_NUMBER_AS_NAME: Final = 15
+"""Characters; among longer ones there are thousands with one hash, each compared with all before it."""
 
 
 def read_yaml(text: str) -> Any:
@@ -19,9 +29,10 @@ def read_yaml(text: str) -> Any:
     if len(text.encode()) > MOST_BYTES:
         raise InvalidArgument("", f"is longer than {MOST_BYTES:,} bytes", "TOO_LONG")
     try:
+        _check_size(text)
         return yaml.load(text, _Strict)  # noqa: S506 - a kind of SafeLoader
     except yaml.YAMLError as error:
-        raise InvalidArgument("", f"is not YAML: {_told(error)}") from None
+        raise InvalidArgument("", f"is not YAML: {_told(error, text)}") from None
     except (ValueError, LookupError, AttributeError) as error:  # what its look or its tag says, and is none: !!int x
         raise InvalidArgument("", f"is not YAML: {error}") from None
     except RecursionError:
@@ -53,7 +64,7 @@ _BOOLEAN: Final = "tag:yaml.org,2002:bool"
 _NUMBERS: Final = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
 
 
-class _Strict(yaml.SafeLoader):
+class _Strict(Loader):
     """YAML in which a name stands once: of two types with one name, the former would be lost without a word.
 
     A date stays the text that it is, as in JSON, and so do yes, no, on and off: somebody's answer "no" is not false.
@@ -73,6 +84,9 @@ class _Strict(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             if isinstance(key.value, str):
                 names.add(key.value)
+            if key.tag in _NUMBERS and len(key.value) > LONGEST_NUMBER_AS_NAME:
+                problem = f"a name that is a number of more than {LONGEST_NUMBER_AS_NAME} characters"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
         return super().construct_mapping(node, deep=deep)
 
 
@@ -81,6 +95,31 @@ _Strict.yaml_implicit_resolvers = {
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Strict.add_implicit_resolver(_BOOLEAN, re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+
+
+def _check_size(text: str) -> None:
+    """Raises for more than anybody can mean, before any of it is built."""
+    if text.count("%TAG") > MOST_TAG_DIRECTIVES:
+        raise InvalidArgument("", f"says %TAG more than {MOST_TAG_DIRECTIVES} times", "TOO_LONG")
+    nodes = levels = 0
+    for event in yaml.parse(text, Loader):
+        nodes += isinstance(event, yaml.NodeEvent)
+        levels += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if nodes > MOST_NODES:
+            raise InvalidArgument("", f"has more than {MOST_NODES:,} names and values", "TOO_LONG")
+        if levels > MOST_LEVELS:
+            raise InvalidArgument("", "is nested too deeply")
+
+
+def nodes_of(document: Any) -> int:
+    """How many names and values a document has that `read_yaml` would read."""
+    match document:
+        case dict():
+            return 1 + len(document) + sum(map(nodes_of, document.values()))
+        case list():
+            return 1 + sum(map(nodes_of, document))
+        case _:
+            return 1
 
 
 def _count(node: yaml.Node, known: dict[yaml.Node, int | None]) -> int:
@@ -110,7 +149,8 @@ def _count(node: yaml.Node, known: dict[yaml.Node, int | None]) -> int:
     return count
 
 
-def _told(error: yaml.YAMLError) -> str:
+def _told(error: yaml.YAMLError, text: str) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
+        last = text.rstrip().count("\n")  # an end that comes too early is marked behind it
+        return f"line {min(error.problem_mark.line, last) + 1}: {error.problem}"
     return " ".join(str(error).split())

@@ -5,7 +5,7 @@ from typing import Final
 
 from portrait.tagging.v1 import membership_pb2 as pb
 
-from libs.conditions.check import check
+from libs.conditions.check import check, told
 from libs.conditions.references import references
 from libs.conditions.tree import Condition
 from libs.rpc.caller import calling_tenant, current_caller
@@ -112,19 +112,18 @@ class CrowdMethods(Methods):
     ) -> list[str]:
         """What is doubtful in a condition, a segment's being checked when it was published, and in its answer now."""
         live, filling = self._parts.catalogues.live(tenant).definitions, self._filling(tenant)
-        told: list[str] = []
+        doubts: list[str] = []
         if not reference.HasField("segment"):
-            findings = check(condition, known_names({**live, **filling}, described.events, described.traits))
-            told += [f"{one.path}: {one.message}" for one in findings]
+            doubts += told(check(condition, known_names({**live, **filling}, described.events, described.traits)))
             if not described.told:
-                told.append(NOT_CHECKED)
+                doubts.append(NOT_CHECKED)
         coming = references(condition) & {reference_of(name) for name in filling}
-        told += [f"{one} is being filled from history, and nobody has it yet" for one in sorted(coming)]
+        doubts += [f"{one} is being filled from history, and nobody has it yet" for one in sorted(coming)]
         if not live:
-            told.append("nothing is live yet, and so nobody was told of")
+            doubts.append("nothing is live yet, and so nobody was told of")
         elif await self._parts.people.being_answered(tenant):
-            told.append("people are being answered for what went live: more will have it when that is done")
-        return told
+            doubts.append("people are being answered for what went live: more will have it when that is done")
+        return doubts
 
     def _filling(self, tenant: str) -> dict[str, Definition]:
         """What was published and is not live in any version."""

@@ -11,7 +11,7 @@ from libs.conditions.reading import read_document
 from libs.conditions.wire import from_wire, length_from_wire, length_to_wire, to_wire
 from libs.conditions.writing import write_document
 from libs.runtime.errors import InvalidArgument, TooLarge
-from libs.runtime.strict_yaml import MOST_BYTES, read_yaml, write_yaml
+from libs.runtime.strict_yaml import MOST_BYTES, MOST_NODES, nodes_of, read_yaml, write_yaml
 from services.tagging.codec.definitions import VALUE_TYPES
 from services.tagging.codec.values import value_of, value_on_wire
 
@@ -58,7 +58,11 @@ def document_of(draft: pb.TagDraft, path: str) -> str:
         "score": _whole(_plain(draft.score, f"{path}.score")) if draft.HasField("score") else None,
         "tests": [_plain(one, f"{path}.tests[{index}]") for index, one in enumerate(draft.tests)],
     }
-    return write_yaml({name: value for name, value in said.items() if value not in (None, "", [], {})})
+    document = {name: value for name, value in said.items() if value not in (None, "", [], {})}
+    nodes = nodes_of(document)
+    if nodes > MOST_NODES:
+        raise TooLarge("names and values of the draft", nodes, MOST_NODES)
+    return write_yaml(document)
 
 
 def draft_of(document: str) -> pb.TagDraft:

@@ -15,6 +15,10 @@ from libs.runtime.clock import SECOND, Micros
 from services.tagging.domain.names import DAY
 from services.tagging.domain.values import ValueType, read_value
 
+FIRST_YEAR: Final = 1900
+LAST_YEAR: Final = 2200
+"""Of examples: whatever is counted from them is within the calendar, in every zone."""
+
 _NOW: Final[Micros] = int(datetime(2026, 1, 15, 12, tzinfo=UTC).timestamp()) * SECOND
 """When an example is looked at that doesn't say when."""
 
@@ -128,5 +132,7 @@ def _moment(said: Said) -> Micros:
         value = datetime.combine(value, time())
     if not isinstance(value, datetime):
         said.fail("is not a time such as 2026-03-10T12:00:00+08:00")
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        said.fail(f"must be between the years {FIRST_YEAR} and {LAST_YEAR}")
     moment = value if value.tzinfo else value.replace(tzinfo=UTC)
     return int(moment.timestamp()) * SECOND + moment.microsecond

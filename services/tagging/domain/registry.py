@@ -1,7 +1,7 @@
 """A definition among the others of its tenant: what it may read, and what else reads it."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from libs.conditions.check import Finding, check
 from libs.conditions.references import evaluation_order, references
@@ -65,7 +65,7 @@ def checked(definition: Definition, others: Mapping[str, Definition], names: Kno
     """
     _check_name(definition)
     findings = [
-        Finding(".".join(filter(None, (path, one.path))), one.message, one.severity)
+        replace(one, path=".".join(filter(None, (path, one.path))))
         for path, condition in definition.placed()
         for one in check(condition, names)
     ]

@@ -1,9 +1,10 @@
-from collections.abc import Collection, Mapping
+from collections import UserList
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pytest
 
-from libs.conditions.check import check
+from libs.conditions.check import MOST_TOLD, Finding, check, told
 from libs.conditions.vocabulary import Properties, Vocabulary
 from libs.conditions.yaml_form import read_condition
 
@@ -81,7 +82,29 @@ def test_an_unknown_name_is_a_warning_that_names_the_nearest_known_one(
     ((severity, where, message),) = found(text)
     assert (severity, where) == ("warning", path)
     assert repr(name) in message
-    assert message.endswith(f"did you mean {like!r}?")
+    assert told(check(read_condition(text), WORDS)) == [f"{path}: {message}, did you mean {like!r}?"]
+
+
+def test_of_many_findings_the_first_are_told_and_looked_up_and_the_others_counted() -> None:
+    looked_through = list[str]()
+
+    class Known(UserList[str]):
+        def __iter__(self) -> Iterator[str]:
+            looked_through.append("once")
+            return super().__iter__()
+
+    known = Known([f"stage_{number}" for number in range(60)])
+    condition = read_condition(f"stage: [{', '.join(f'stage{number}' for number in range(500))}]")
+    findings = check(condition, Words(stages=known))
+    lines = told(findings)
+    assert (len(findings), len(lines), lines[-1]) == (500, MOST_TOLD + 1, "and 490 more")
+    assert all("did you mean 'stage_" in line for line in lines[:-1])
+    assert len(looked_through) == MOST_TOLD
+
+
+def test_findings_that_are_few_are_told_without_a_count() -> None:
+    findings = [Finding(f"stages[{index}]", "nobody comes here") for index in range(MOST_TOLD)]
+    assert told(findings) == [f"stages[{index}]: nobody comes here" for index in range(MOST_TOLD)]
 
 
 @pytest.mark.parametrize(

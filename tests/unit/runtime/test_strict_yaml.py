@@ -1,9 +1,10 @@
 from typing import Any
 
 import pytest
+import yaml
 
 from libs.runtime.errors import InvalidArgument
-from libs.runtime.strict_yaml import read_yaml, write_yaml
+from libs.runtime.strict_yaml import MOST_BYTES, MOST_LEVELS, MOST_NODES, read_yaml, write_yaml
 
 
 def test_dates_and_answers_stay_the_texts_that_they_are() -> None:
@@ -25,7 +26,8 @@ def test_dates_and_answers_stay_the_texts_that_they_are() -> None:
         ("!!timestamp soon", "is not YAML"),
         ("0x" + "f" * 5000, "a number of 5,002 characters"),
         (":".join(["1"] * 5000) + ".5", "a number of 10,001 characters"),
-        ('["\\ud800"]', "line 1: half a character"),
+        ('["\\ud800"]', "line 1: (half a character|found invalid Unicode character)"),
+        ("{" + "1" * 16 + ": x}", "line 1: a name that is a number of more than 15 characters"),
         ("&a [*a]", "an alias stands inside what it names"),
     ],
 )
@@ -78,3 +80,31 @@ def test_what_is_written_is_read_as_it_was() -> None:
         **dict.fromkeys(filter(None, texts)),
     }
     assert repr(read_yaml(write_yaml(document))) == repr(document)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(f"[{'1,' * 131_000}1]", "more than 10,000 names and values", id="ones"),
+        pytest.param(f"[{'{a: b},' * 30_000}]", "more than 10,000 names and values", id="maps"),
+        pytest.param("a: &a {x: 1}\nb:\n" + "  - {<<: *a}\n" * 15_000, "more than 10,000 names", id="merges"),
+        pytest.param(f"[{'!!str a,' * 25_000}]", "more than 10,000 names and values", id="tags"),
+        pytest.param("".join(f"- &a{n} x\n" for n in range(20_000)), "more than 10,000 names", id="anchors"),
+        pytest.param("---\n" * 65_000, "more than 10,000 names and values", id="documents"),
+        pytest.param("[" * 101 + "]" * 101, "nested too deeply", id="levels in brackets"),
+        pytest.param("? " * 131_000, "nested too deeply", id="levels by indentation"),
+        pytest.param("".join(f"%TAG !{n}! x\n" for n in range(16_000)) + "--- a", "says %TAG more", id="directives"),
+    ],
+)
+def test_more_than_anybody_can_mean_is_refused_before_it_is_built(
+    text: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(text.encode()) <= MOST_BYTES
+    monkeypatch.delattr(yaml, "load")
+    with pytest.raises(InvalidArgument, match=message):
+        read_yaml(text)
+
+
+def test_what_just_fits_is_read() -> None:
+    assert len(read_yaml(f"[{'1,' * (MOST_NODES - 1)}]")) == MOST_NODES - 1
+    assert read_yaml("[" * MOST_LEVELS + "]" * MOST_LEVELS)

@@ -4,6 +4,7 @@ from typing import Any
 
 import protovalidate
 import pytest
+import yaml
 from google.protobuf.json_format import ParseDict
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,3 +123,20 @@ def test_a_draft_is_neither_too_large_nor_too_deep() -> None:
         document_of(pb.TagDraft(tag="a", description="x" * 300_000), "draft")
     with pytest.raises(TooLarge, match="depth"):
         document_of(pb.TagDraft(tag="a", when=deep), "draft")
+
+
+@pytest.mark.parametrize("field", ["options", "title", "tests"])
+def test_a_draft_of_more_than_a_document_may_say_is_not_written_at_all(
+    field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = pb.TagDraft(tag="a")
+    match field:
+        case "options":
+            draft.options.extend([""] * 10_000)
+        case "title":
+            draft.title.update({f"t{index}": "x" for index in range(5_000)})
+        case _:
+            draft.tests.add().update({"x": [[None]] * 5_000})
+    monkeypatch.delattr(yaml, "dump")
+    with pytest.raises(TooLarge, match="names and values of the draft"):
+        document_of(draft, "draft")

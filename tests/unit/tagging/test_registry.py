@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from libs.conditions.check import told
 from libs.runtime.errors import FailedPrecondition, InvalidArgument
 from services.tagging.domain.registry import check_retirable, checked, differences, known_names
 from services.tagging.domain.tag import TagDefinition
@@ -17,7 +18,7 @@ def reading(key: str, *others: str) -> TagDefinition:
 def findings(definition: TagDefinition, *others: TagDefinition, **more: Any) -> list[str]:
     among = {one.key: one for one in others}
     names = known_names({**among, definition.key: definition}, more.get("events", {}), more.get("traits", {}))
-    return [f"{one.path}: {one.message}" for one in checked(definition, among, names)]
+    return told(checked(definition, among, names))
 
 
 def test_an_unknown_event_is_doubtful_and_told_with_the_nearest_one() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from libs.conditions.check import told
 from libs.conditions.event import Event
 from libs.conditions.features import Features
 from libs.runtime.errors import InvalidArgument
@@ -81,7 +82,7 @@ def test_what_can_not_be_meant_is_refused(said: dict[str, Any], field: str) -> N
 def test_a_trait_that_nobody_knows_is_doubted_at_its_place() -> None:
     (finding,) = checked(city(), {}, KnownNames({}, {"cities": "string"}, {}))
     assert (finding.path, finding.severity) == ("trait.city", "warning")
-    assert "did you mean 'cities'" in finding.message
+    assert "did you mean 'cities'" in told([finding])[0]
 
 
 def test_a_draft_says_the_same() -> None:
