@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple
 from msgspec.structs import replace
 
 from libs.conditions.calendar import Zones
-from libs.conditions.days_held import DaysReader, days_of_amount, days_of_moment, days_reader
+from libs.conditions.days_held import DaysReader, Past, days_of_amount, days_of_moment, days_reader
 from libs.conditions.feature import Feature, features_of_did
 from libs.conditions.features import Features
 from libs.conditions.references import leaves
@@ -92,7 +92,8 @@ class ByDay:
         if not days:
             return None
         first = min(days)
-        return Answers(first, max(days), {name: read(features, first) for name, read in self._readers.items()})
+        past = Past(features, first)
+        return Answers(first, max(days), {name: read(past) for name, read in self._readers.items()})
 
     def _leaf(self, did: Did) -> DaysReader:
         kept = tuple(_kept(did, self.calendar.zone.key))

@@ -102,9 +102,10 @@ class Machine:
                 if len(entered) > reached:
                     break
             holding ^= turned
-            path = self._path(entered[-1].stage, holding)
-            for (former, _), (stage, move) in pairwise(path):
-                entered.append(Entered(day, phase, former, stage, move))
+            stage = entered[-1].stage
+            if self.ways[stage] & holding:
+                for (former, _), (to, move) in pairwise(self._path(stage, holding)):
+                    entered.append(Entered(day, phase, former, to, move))
         reached = reached or len(entered)
         return Course(tuple(entered[:reached]), tuple(entered[reached:]))
 
