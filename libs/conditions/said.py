@@ -66,14 +66,14 @@ class Said:
         rest.value = {other: value for other, value in self.value.items() if other != name}
         return rest
 
-    def items(self) -> Iterator["Said"]:
+    def items(self, most: int = MOST_ENTRIES) -> Iterator["Said"]:
         """The entries of a list that is not empty."""
         if not isinstance(self.value, list):
             self.fail(f"must be a list, not {_noun(self.value)}")
         if not self.value:
             self.fail("is empty")
-        if len(self.value) > MOST_ENTRIES:
-            self.fail(f"has more than {MOST_ENTRIES:,} entries")
+        if len(self.value) > most:
+            self.fail(f"has more than {most:,} entries")
         return (type(self)(value, f"{self.path}[{index}]") for index, value in enumerate(self.value))
 
     def text(self) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from libs.conditions.calendar import Zones
 from libs.conditions.check import Finding
 from libs.conditions.check_by_day import check_by_day
+from libs.conditions.references import leaves
 from libs.conditions.said import Said, nearest
 from libs.conditions.tree import AnyOf, Condition
 from libs.runtime.errors import InvalidArgument
@@ -22,6 +23,11 @@ from services.tagging.domain.verdict import Verdict
 
 ANY: Final = "any"
 """What stands for every stage but the one that a move leads to."""
+
+MOST_STAGES: Final = 50
+MOST_MOVES: Final = 50
+MOST_ASKED: Final = 300
+"""Times that all moves together ask what somebody did; each is answered for every day of theirs, after each event."""
 
 
 class Stage(msgspec.Struct, frozen=True, gc=False):
@@ -127,7 +133,7 @@ def read_lifecycle(said: Said, version: int) -> LifecycleDefinition:
         description=fields["description"].text(),
         stages=stages,
         initial=_stage(fields["initial"], keys),
-        moves=tuple(_move(one, keys) for one in fields["moves"].items()),
+        moves=tuple(_moves(fields["moves"], keys)),
         examples=tuple(_example(one, keys) for one in fields["tests"].items()) if "tests" in fields else (),
     )
 
@@ -140,11 +146,12 @@ _LINES: Final[Mapping[str, str]] = {
     "examples": "other tests",
 }
 _NEEDED: Final = ("lifecycle", "title", "owner", "description", "stages", "initial", "moves")
+_MOVE: Final = ("from", "to", "when")
 
 
 def _stages(said: Said) -> Iterator[Stage]:
     known: set[str] = set()
-    for one in said.items():
+    for one in said.items(MOST_STAGES):
         fields = one.fields("stage", "title", needs=("stage", "title"))
         key = read_key(fields["stage"])
         if key == ANY:
@@ -155,8 +162,18 @@ def _stages(said: Said) -> Iterator[Stage]:
         yield Stage(key, titles(fields["title"]))
 
 
+def _moves(said: Said, stages: tuple[str, ...]) -> Iterator[Move]:
+    asked = 0
+    for one in said.items(MOST_MOVES):
+        move = _move(one, stages)
+        asked += sum(1 for _ in leaves(move.condition))
+        if asked > MOST_ASKED:
+            one.fields(*_MOVE)["when"].fail(f"asks with the moves before it more than {MOST_ASKED} times what was done")
+        yield move
+
+
 def _move(said: Said, stages: tuple[str, ...]) -> Move:
-    fields = said.fields("from", "to", "when", needs=("from", "to", "when"))
+    fields = said.fields(*_MOVE, needs=_MOVE)
     to = _stage(fields["to"], stages)
     when = condition(fields["when"])
     for finding in check_by_day(when):

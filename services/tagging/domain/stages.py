@@ -2,8 +2,7 @@
 
 It begins in the initial stage on the first day of anything that its moves read. In each phase of a day, moves are made
 until none applies. Where they would go round, those of the round cancel out: of its stages, the first that is declared
-stands. So a look at a day on which no answer is another changes nothing, and only days are looked at that may matter:
-days with events, and those on which time alone changes an answer.
+stands. So a look at a day on which no answer is another changes nothing, and only days are looked at on which one is.
 
 All of it is a function of what is kept by the day, so of what happened: not of order, of batches, nor of when it was
 asked. What was known by a day comes out the same whatever happens later.
@@ -16,15 +15,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from libs.conditions.by_day import ByDay, Phase, Walk
+from libs.conditions.by_day import ByDay, Phase
 from libs.conditions.calendar import Zones
 from libs.conditions.features import Features
-from libs.conditions.one_way import falls
 from libs.conditions.tree import Condition
-from libs.runtime.clock import Micros
-
-NEVER: Final = 2**31
-"""A day after all others."""
 
 
 class Move(msgspec.Struct, frozen=True, gc=False):
@@ -77,15 +71,6 @@ def moves_by_name(moves: Sequence[Move]) -> dict[str, Condition]:
     return {move_name(index): move.condition for index, move in enumerate(moves)}
 
 
-class _Way(NamedTuple):
-    """A move as it leads out of one stage; `hears` has the bits of what events may make it hold by."""
-
-    name: str
-    move: int
-    to: str
-    hears: int
-
-
 class Machine:
     """The moves of a lifecycle, compiled for a tenant's calendar; it never changes.
 
@@ -97,98 +82,46 @@ class Machine:
         self.by_day: Final = ByDay(moves_by_name(moves), zones)
         self.initial: Final = initial
         self.place: Final = {stage: place for place, stage in enumerate(stages)}
-        heard = {name: 0 if falls(move) else self.by_day.reads[name] for name, move in moves_by_name(moves).items()}
-        self.ways: Final[dict[str, Sequence[_Way]]] = {
-            stage: [
-                _Way(move_name(index), index, move.to, heard[move_name(index)])
-                for index, move in enumerate(moves)
-                if stage in move.sources
-            ]
-            for stage in stages
+        self.leads_to: Final = [move.to for move in moves]
+        self.ways: Final = {
+            stage: sum(1 << index for index, move in enumerate(moves) if stage in move.sources) for stage in stages
         }
+        """The moves out of each stage, as bits."""
 
     def course(self, features: Features, today: int) -> Course:
         """What somebody went through until the end of a day, or of the last one with events if that comes later."""
-        walk = Walk(self.by_day, features)
-        days = walk.days
-        if not days:
+        answers = self.by_day.answers(features)
+        if answers is None:
             return Course()
-        run = _Run(self, walk, days[0])
-        for day in days:
-            while run.due <= day:
-                run.look(run.due, "begun")
-            run.look(day, "whole")
-        while run.due <= today:
-            run.look(run.due, "begun")
-        reached = len(run.entered)
-        while run.due < NEVER and len(run.entered) == reached:
-            run.look(run.due, "begun")
-        return Course(tuple(run.entered[:reached]), tuple(run.entered[reached:]))
-
-
-class _Run:
-    """Where somebody is. `due` is the next day on which time alone may move them, `until` the same for each way."""
-
-    __slots__ = ("_day_of", "_machine", "_until", "_walk", "due", "entered", "stage")
-
-    def __init__(self, machine: Machine, walk: Walk, first: int) -> None:
-        self._machine = machine
-        self._walk = walk
-        self._day_of = machine.by_day.calendar.day
-        self._until: list[int] | None = None
-        self.stage = machine.initial
-        self.due = first
-        self.entered = [Entered(first, "begun", None, machine.initial, None)]
-
-    def look(self, day: int, phase: Phase) -> None:
-        """Make the moves of a phase; only what events or time may have changed is answered."""
-        new = self._walk.go(day, phase)
-        way = self._open(day, new)
-        if way is None:
-            return
-        path = [(self.stage, -1)]
-        while way is not None:
-            self._until = None
-            self.stage = way.to
-            if any(stage == way.to for stage, _ in path):
-                self._stand(path, day)
-                break
-            path.append((way.to, way.move))
-            way = self._open(day, new)
-        for (former, _), (stage, move) in pairwise(path):
-            self.entered.append(Entered(day, phase, former, stage, move))
-
-    def _open(self, day: int, new: int) -> _Way | None:
-        """The first way out of the stage that is open; if none is, `due` says until when at least."""
-        ways, until = self._machine.ways[self.stage], self._until
-        if until is None:
-            until = self._until = [day] * len(ways)
-        answer, due = self._walk.answer, NEVER
-        for index, (name, _, _, hears) in enumerate(ways):
-            lasts = until[index]
-            if lasts <= day or hears & new:
-                found = answer(name)
-                if found.holds:
-                    return ways[index]
-                lasts = until[index] = self._day_after(day, found.changes_at)
-            due = min(due, lasts)
-        self.due = due
-        return None
-
-    def _stand(self, path: list[tuple[str, int]], day: int) -> None:
-        """End a round, which began anew with the stage that is entered for the second time."""
-        machine, answer = self._machine, self._walk.answer
-        stages = [stage for stage, _ in path]
-        around = stages[stages.index(self.stage) :]
-        self.stage = min(around, key=machine.place.__getitem__)
-        del path[stages.index(self.stage) + 1 :]
-        self.due = NEVER
-        for stage in around:  # any answer that was heard on the way round may end it
-            for way in machine.ways[stage]:
-                found = answer(way.name)
-                self.due = min(self.due, self._day_after(day, found.changes_at))
-                if found.holds:
+        last = max(today, answers.last)
+        entered = [Entered(answers.first, "begun", None, self.initial, None)]
+        holding, reached = 0, 0
+        for day, phase, turned in answers.turns():
+            if day > last:
+                reached = reached or len(entered)
+                if len(entered) > reached:
                     break
+            holding ^= turned
+            stage = entered[-1].stage
+            if self.ways[stage] & holding:
+                for (former, _), (to, move) in pairwise(self._path(stage, holding)):
+                    entered.append(Entered(day, phase, former, to, move))
+        reached = reached or len(entered)
+        return Course(tuple(entered[:reached]), tuple(entered[reached:]))
 
-    def _day_after(self, day: int, at: Micros | None) -> int:
-        return NEVER if at is None else max(day + 1, self._day_of(at))
+    def _path(self, stage: str, holding: int) -> list[tuple[str, int]]:
+        """The stages that are come to from one, each with its move; a round ends in the first of it that is declared.
+
+        `holding` are the moves whose conditions hold, as bits.
+        """
+        stages, moves = [stage], [-1]
+        while open_ := self.ways[stages[-1]] & holding:
+            move = (open_ & -open_).bit_length() - 1
+            to = self.leads_to[move]
+            if to in stages:
+                around = stages[stages.index(to) :]
+                end = stages.index(min(around, key=self.place.__getitem__)) + 1
+                return list(zip(stages[:end], moves[:end], strict=True))
+            stages.append(to)
+            moves.append(move)
+        return list(zip(stages, moves, strict=True))

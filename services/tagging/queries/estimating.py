@@ -82,9 +82,7 @@ class Estimating:
             holdings = await HoldingRows(connection, tenant).load([person.id for person in people])
 
         async def meets(person: Person) -> bool:
-            features = Features()
-            for event in await self.histories.of(tenant, person):
-                question.compiled.plan.fold(features, event)
+            features = await self.histories.folded(tenant, person, question.compiled.plan) or Features()
             return question.holds(features, holdings.get(person.id) or Holding(), self.now(tenant))
 
         return sum(await asyncio.gather(*map(meets, people)))

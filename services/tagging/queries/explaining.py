@@ -1,8 +1,9 @@
 """Why somebody has what a ladder finds, or not: each condition of it, answered from their history, part by part."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from libs.conditions.comparisons import Scalar
 from libs.conditions.event import Event
@@ -16,13 +17,15 @@ from libs.conditions.writing import write_document
 from libs.people.person import Name
 from libs.runtime.clock import Micros
 from libs.runtime.strict_yaml import write_yaml
-from libs.runtime.tenants import Tenants
+from libs.runtime.tenants import Tenant, Tenants
 from services.tagging.catalogue import Catalogues
-from services.tagging.compiled import compile_apart
+from services.tagging.compiled import Compiled, compile_apart
 from services.tagging.domain.around import Around
 from services.tagging.domain.asked import Asked
+from services.tagging.domain.by_hand import Known
 from services.tagging.domain.decay import FORGOTTEN
 from services.tagging.domain.explanation import Contributed, Explanation, Leaf, Measured, Reason
+from services.tagging.domain.holding import Held
 from services.tagging.domain.ladder import Laddered
 from services.tagging.domain.names import Kind, key_of, kind_of
 from services.tagging.domain.registry import unknown
@@ -53,36 +56,55 @@ class Explaining:
         if not isinstance(definition, Laddered):
             raise unknown(name, live.definitions, "live ")
         person = await self.people.person(tenant, of)
-        events = await self.histories.of(tenant, person)
-        held = (await self.people.held(tenant, [person.id]))[person.id]
-        known = await self.people.said(tenant, person)
-        declared, now = self.tenants.get(tenant), self.now(tenant)
-        score = live.scores.get(score_name(name))
-        alone = compile_apart([definition] if score is None else [definition, score], live, declared.zone)
-        features = Features()
-        for event in events:
-            alone.plan.fold(features, event)
-        around = Around({other: one.value for other, one in held.items()})
-        by_hand = {other: one.said for other, one in known.items()}
-        asked = alone.asked(features, around, by_hand, declared.source_ranks, now)
-        order: list[str] = []
+        async with self.histories.of(tenant, person) as events:
+            held = (await self.people.held(tenant, [person.id]))[person.id]
+            known = await self.people.said(tenant, person)
+            declared, now = self.tenants.get(tenant), self.now(tenant)
+            score = live.scores.get(score_name(name))
+            alone = compile_apart([definition] if score is None else [definition, score], live, declared.zone)
+            about = _About(person.id, held, known, declared, now)
+            return await asyncio.to_thread(_explained, definition, score, alone, about, events)
 
-        def answer(condition: str) -> Answer:
-            order.append(condition)
-            return asked.answer(condition)
 
-        found = definition.verdict(asked._replace(answer=answer))
-        decided = order[-1] if order and found.origin in {"rule", "inferred"} else ""
-        reasons = []
-        for about, key, condition, gives in _conditions(definition):
-            told = explain(condition, events, asked.standing, now, declared.zone)
-            decides = key == decided and told.holds
-            value = found.value if decides and gives is None else gives
-            reasons.append(Reason(about, told.holds, told.changes_at, tuple(leaves_of(told)), value, decides))
-        said = known.get(name)
-        summary = _summary(name, found, reasons, said.by if said else "")
-        measured = None if score is None else measure(alone.scores[score.name], asked, events)
-        return Explanation(person.id, held.get(name), found.value, tuple(reasons), said, summary, measured)
+class _About(NamedTuple):
+    """Who is explained, what they hold and what was said of them by hand, and the moment."""
+
+    person: bytes
+    held: Mapping[str, Held]
+    known: Mapping[str, Known]
+    tenant: Tenant
+    now: Micros
+
+
+def _explained(
+    definition: Laddered, score: ScoreDefinition | None, alone: Compiled, about: _About, events: Sequence[Event]
+) -> Explanation:
+    person, held, known, declared, now = about
+    features = Features()
+    for event in events:
+        alone.plan.fold(features, event)
+    around = Around({other: one.value for other, one in held.items()})
+    by_hand = {other: one.said for other, one in known.items()}
+    asked = alone.asked(features, around, by_hand, declared.source_ranks, now)
+    order: list[str] = []
+
+    def answer(condition: str) -> Answer:
+        order.append(condition)
+        return asked.answer(condition)
+
+    name = definition.name
+    found = definition.verdict(asked._replace(answer=answer))
+    decided = order[-1] if order and found.origin in {"rule", "inferred"} else ""
+    reasons = []
+    for what, key, condition, gives in _conditions(definition):
+        told = explain(condition, events, asked.standing, now, declared.zone)
+        decides = key == decided and told.holds
+        value = found.value if decides and gives is None else gives
+        reasons.append(Reason(what, told.holds, told.changes_at, tuple(leaves_of(told)), value, decides))
+    said = known.get(name)
+    summary = _summary(name, found, reasons, said.by if said else "")
+    measured = None if score is None else measure(alone.scores[score.name], asked, events)
+    return Explanation(person, held.get(name), found.value, tuple(reasons), said, summary, measured)
 
 
 def measure(score: ScoreDefinition, asked: Asked, events: Sequence[Event]) -> Measured:

@@ -66,9 +66,7 @@ class Previewing:
     async def _after(
         self, tenant: str, definition: Definition, alone: Compiled, person: Person, held: Mapping[str, Held]
     ) -> tuple[Scalar | None, str]:
-        features = Features()
-        for event in await self.histories.of(tenant, person):
-            alone.plan.fold(features, event)
+        features = await self.histories.folded(tenant, person, alone.plan) or Features()
         around = Around({name: one.value for name, one in held.items()})
         said = {name: one.said for name, one in (await self.people.said(tenant, person)).items()}
         asked = alone.asked(features, around, said, self.tenants.get(tenant).source_ranks, self.now(tenant))

@@ -56,11 +56,8 @@ class Scoring:
         async with self.people.pool.acquire() as connection:
             cuts = await CutRows(connection, tenant).newest(day)
         then = compile_definitions(live.scores, self.tenants.get(tenant).zone, 0, {}, cuts)
-        events = [one for one in await self.histories.of(tenant, person) if one.occurred_at <= as_of]
-        features = Features()
-        for event in events:
-            then.plan.fold(features, event)
-        return _measured(then, features if events else None, as_of)
+        features = await self.histories.folded(tenant, person, then.plan, as_of)
+        return _measured(then, features, as_of)
 
 
 def _measured(compiled: Compiled, features: Features | None, now: Micros) -> dict[str, Measured]:

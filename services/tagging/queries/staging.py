@@ -1,5 +1,6 @@
 """How somebody came to their stage: every move with its day and, from their history, its reasons."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,7 @@ from libs.runtime.tenants import Tenants
 from services.tagging.catalogue import Catalogues
 from services.tagging.compiled import compile_definitions
 from services.tagging.domain.explanation import MoveReason, StageExplanation
+from services.tagging.domain.holding import Held
 from services.tagging.domain.lifecycle import LifecycleDefinition
 from services.tagging.domain.names import STAGE
 from services.tagging.domain.stages import Course, Entered
@@ -44,21 +46,32 @@ class Staging:
         if not isinstance(definition, LifecycleDefinition):
             raise NotFound("live lifecycle", STAGE)
         person = await self.people.person(tenant, of)
-        events = await self.histories.of(tenant, person)
-        held = (await self.people.held(tenant, [person.id]))[person.id].get(STAGE)
-        zone = self.tenants.get(tenant).zone
-        plan = compile_definitions({STAGE: definition}, zone, 0, {}).plan
-        features = Features()
-        for event in events:
-            plan.fold(features, event)
-        calendar = plan.zones.tenant
-        course = definition.machine(zone).course(features, calendar.day(self.now(tenant)))
-        moves, ahead = (
-            tuple(_reason(definition, entered, events, calendar) for entered in some)
-            for some in (course.entered[-MOST_MOVES:], course.ahead)
-        )
-        found = course.last.stage if course.last else ""
-        return StageExplanation(person.id, held, found, moves, ahead, _summary(course))
+        async with self.histories.of(tenant, person) as events:
+            held = (await self.people.held(tenant, [person.id]))[person.id].get(STAGE)
+            zone, now = self.tenants.get(tenant).zone, self.now(tenant)
+            return await asyncio.to_thread(_explained, definition, zone, now, person.id, held, events)
+
+
+def _explained(
+    definition: LifecycleDefinition,
+    zone: str,
+    now: Micros,
+    person: bytes,
+    held: Held | None,
+    events: Sequence[Event],
+) -> StageExplanation:
+    plan = compile_definitions({STAGE: definition}, zone, 0, {}).plan
+    features = Features()
+    for event in events:
+        plan.fold(features, event)
+    calendar = plan.zones.tenant
+    course = definition.machine(zone).course(features, calendar.day(now))
+    moves, ahead = (
+        tuple(_reason(definition, entered, events, calendar) for entered in some)
+        for some in (course.entered[-MOST_MOVES:], course.ahead)
+    )
+    found = course.last.stage if course.last else ""
+    return StageExplanation(person, held, found, moves, ahead, _summary(course))
 
 
 def _reason(

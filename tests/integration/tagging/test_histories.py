@@ -17,7 +17,8 @@ from tests.support.tagging_service import Tagged
 async def events_of(tagged: Tagged, key: bytes) -> set[bytes]:
     histories = Histories(tagged.anchors, Placing(tagged.rulebook.at))
     (person,) = await tagged.map.people(tagged.tenant.id, [Name(key)])
-    return {event.id for event in await histories.of(tagged.tenant.id, person)}
+    async with histories.of(tagged.tenant.id, person) as events:
+        return {event.id for event in events}
 
 
 async def test_all_that_is_theirs_is_read(tagged: Tagged) -> None:

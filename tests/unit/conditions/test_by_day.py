@@ -86,37 +86,36 @@ def test_an_answer_for_a_day_is_that_of_the_history_until_then(data: st.DataObje
     condition = data.draw(trees)
     events = data.draw(histories(start))
     by_day, features = kept(condition, zone, events, data.draw(st.randoms(use_true_random=False)))
-    calendar = by_day.calendar
-    about = st.sampled_from([calendar.day(event.occurred_at) for event in events] or [calendar.day(start)])
-    for _ in range(3):
+    calendar, found = by_day.calendar, by_day.answers(features)
+    if found is None:
+        assert not list(features.all_sections())
+        return
+    about = st.sampled_from([calendar.day(event.occurred_at) for event in events])
+    for _ in range(5):
         day = data.draw(about) + data.draw(st.sampled_from([-1, 0, 0, 1, 2, 3, 7, 30, 31, 400, 900]))
         phase = data.draw(phases)
         now = calendar.start_of(day) if phase == "begun" else calendar.start_of(day + 1) - 1
-        until_then = known(events, calendar, day, phase)
-        expected = batch.answer(condition, until_then, NOBODY, now, Plan({}, zone).zones)
-        answer = by_day.answer("it", features, day, phase)
-        assert answer.holds == expected.holds
-        if isinstance(condition, Did):
-            assert answer.value == expected.value
-        if answer.changes_at is not None:
-            assert answer.changes_at > now
-            later = data.draw(st.integers(now, answer.changes_at - 1))
-            assert batch.answer(condition, until_then, NOBODY, later, Plan({}, zone).zones).holds == answer.holds
+        expected = batch.answer(condition, known(events, calendar, day, phase), NOBODY, now, Plan({}, zone).zones)
+        assert found.holds("it", day, phase) == expected.holds
 
 
 @often
 @given(st.data())
-def test_between_days_of_change_no_answer_changes(data: st.DataObject) -> None:
+def test_answers_turn_where_they_are_others_than_before(data: st.DataObject) -> None:
     start, zone = data.draw(starts), data.draw(st.sampled_from(ZONES))
-    condition = data.draw(trees)
-    by_day, features = kept(condition, zone, data.draw(histories(start)), data.draw(st.randoms()))
-    changing = by_day.days_of_change(features)
-    first = by_day.calendar.day(start)
-    before = by_day.answer("it", features, first - 1, "whole").holds
-    for day in range(first, first + 40):
-        begun, whole = (by_day.answer("it", features, day, phase).holds for phase in ("begun", "whole"))
-        assert day in changing or before == begun == whole
-        before = whole
+    some = {str(number): one for number, one in enumerate(data.draw(st.lists(trees, min_size=1, max_size=4)))}
+    plan = Plan(some, zone, by_day=some.keys())
+    found = ByDay(some, plan.zones).answers(grouped(plan, data.draw(histories(start)), data.draw(st.randoms())))
+    if found is None:
+        return
+    turns = {(turn.day, turn.phase): turn.turned for turn in found.turns()}
+    holding = 0
+    for day in range(found.first, found.last + 402):
+        for phase in ("begun", "whole"):
+            holding ^= turns.pop((day, phase), 0)
+            held = [found.holds(name, day, phase) for name in some]
+            assert held == [bool(holding >> number & 1) for number in range(len(some))]
+    assert not turns, "all windows have moved on by then"
 
 
 @often
@@ -152,12 +151,14 @@ def test_what_can_not_be_known_of_a_past_day_is_refused_at_its_place(document: s
 
 
 def test_what_is_older_than_what_is_kept_counts_as_before_everything() -> None:
-    condition = read_condition("did: {event: bought, times: {at_least: 2}}")
-    day = 24 * HOUR
+    asked = {str(n): read_condition(f"did: {{event: bought, times: {{at_least: {n}}}}}") for n in (1, 2, 3)}
+    plan, day = Plan(asked, "UTC", by_day=asked.keys()), 24 * HOUR
     events = [Event(n.to_bytes(16), "bought", n * day) for n in (1, KEPT_DAYS + 10, KEPT_DAYS + 12)]
-    by_day, features = kept(condition, "UTC", events, random.Random(1))
-    walked = [by_day.answer("it", features, KEPT_DAYS + n, "begun").value for n in (9, 11, 13)]
-    assert walked == [1, 2, 3]
+    found = ByDay(asked, plan.zones).answers(grouped(plan, events, random.Random(1)))
+    assert found is not None
+    assert found.first == KEPT_DAYS + 10
+    held = [[name for name in asked if found.holds(name, KEPT_DAYS + n, "begun")] for n in (9, 11, 13)]
+    assert held == [["1"], ["1", "2"], ["1", "2", "3"]]
 
 
 def test_what_other_definitions_keep_of_the_same_events_stays_what_it_was() -> None:

@@ -8,7 +8,7 @@ from libs.conditions.windows import Days
 from libs.runtime.errors import InvalidArgument
 from libs.runtime.strict_yaml import write_yaml
 from services.tagging.domain.kinds import read_definitions
-from services.tagging.domain.lifecycle import LifecycleDefinition
+from services.tagging.domain.lifecycle import MOST_ASKED, MOST_MOVES, MOST_STAGES, LifecycleDefinition
 
 BOUGHT: dict[str, Any] = {"did": {"event": "bought"}}
 QUIET: dict[str, Any] = {"did_not": {"event": "bought", "within": "60d"}}
@@ -97,3 +97,39 @@ def test_a_stage_that_nobody_comes_to_is_told_of() -> None:
 def test_the_windows_of_moves_are_those_of_any_condition() -> None:
     condition: Any = read_lifecycle(document(), 1).moves[1].condition
     assert condition.part.test.window == Days(60)
+
+
+def stages(count: int) -> list[dict[str, Any]]:
+    keys = ["prospect", "active", *(f"s{number}" for number in range(count - 2))]
+    return [{"stage": key, "title": {"en": key}} for key in keys]
+
+
+def asking(times: int) -> dict[str, Any]:
+    return {"any": [BOUGHT] * times}
+
+
+def test_a_lifecycle_may_be_as_large_as_its_limits() -> None:
+    moves = [move(when=asking(MOST_ASKED // MOST_MOVES))] * MOST_MOVES
+    found = read_lifecycle(document(stages=stages(MOST_STAGES), moves=moves), 1)
+    assert (len(found.stages), len(found.moves)) == (MOST_STAGES, MOST_MOVES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "message"),
+    [
+        ({"stages": stages(MOST_STAGES + 1)}, "stages", f"more than {MOST_STAGES} entries"),
+        ({"moves": [move()] * (MOST_MOVES + 1)}, "moves", f"more than {MOST_MOVES} entries"),
+        (
+            {"moves": [move(), move(when=asking(MOST_ASKED - 1)), move(), move()]},
+            "moves[2].when",
+            f"more than {MOST_ASKED} times",
+        ),
+    ],
+)
+def test_a_lifecycle_that_would_take_too_long_to_look_at_is_refused(
+    changes: dict[str, Any], field: str, message: str
+) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        read_lifecycle(document(**changes), 1)
+    assert refused.value.field == field
+    assert message in refused.value.message

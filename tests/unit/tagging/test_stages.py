@@ -1,7 +1,9 @@
 """Somebody's stages are what a look at every single day, event by event, comes to."""
 
 import random
+import sys
 from collections.abc import Sequence
+from types import FrameType
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -179,3 +181,29 @@ def test_moves_that_go_round_leave_somebody_where_the_round_was_declared_first()
     assert found.leaves_on == 13, "when the way back is closed"
     gone = course(definition, "UTC", [Event(bytes(16), "bought", 10 * day)], 13, random.Random(1))
     assert gone.entered[-1] == Entered(13, "begun", "s", "t", 2)
+
+
+def calls_of_a_look(definition: LifecycleDefinition, days: int) -> int:
+    """The calls that a look takes at somebody who did something on each of so many days."""
+    events = [Event(day.to_bytes(16), "viewed", (1 + day) * 24 * HOUR) for day in range(days)]
+    plan = Plan(definition.conditions(), "UTC", by_day=frozenset(definition.conditions()))
+    features, machine, calls = grouped(plan, events, random.Random(1)), definition.machine("UTC"), 0
+
+    def count(frame: FrameType, event: str, of: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    former = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        machine.course(features, days)
+    finally:
+        sys.setprofile(former)
+    return calls
+
+
+def test_a_look_at_a_large_lifecycle_takes_no_more_calls_for_more_days() -> None:
+    asked = [Did(("viewed",), test=Amount(bound=Bound(low=5_000 * SCALE), window=Days(days))) for days in range(1, 201)]
+    moves = tuple(Move(("a",), "b", one) for one in asked)
+    definition = LifecycleDefinition("it", 1, {}, "", "", tuple(Stage(key, {}) for key in NAMES), "a", moves)
+    assert calls_of_a_look(definition, 400) == calls_of_a_look(definition, 20) < 20 * len(moves)
