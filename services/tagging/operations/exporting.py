@@ -12,7 +12,7 @@ from portrait.tagging.v1 import membership_pb2 as pb
 from pyarrow import csv, parquet
 
 from libs.conditions.tree import Condition, Segment, Stage, Tag, Tier
-from libs.rpc.times import micros_of
+from libs.rpc.times import micros_in
 from libs.runtime.errors import FailedPrecondition
 from services.tagging.catalogue import Catalogues
 from services.tagging.codec.crowds import condition_of, positions_on_wire
@@ -53,11 +53,11 @@ class Exporting:
         ending = "csv" if request.format == pb.EXPORT_FORMAT_CSV else "parquet"
         target = self.need_folder() / operation.tenant / f"{operation.id.hex()}.{ending}"
         file = _File(target, request.format, _single(condition))
-        if request.HasField("as_of"):
+        as_of = micros_in(request, "as_of")
+        if as_of is not None:
             heads = await self.rewinding.log.heads()
             live = self.catalogues.live(operation.tenant)
             question = Question.of(self.walking.tenants.get(operation.tenant), condition, live)
-            as_of = micros_of(request.as_of)
             people = await file.write(self.rewinding.portions(question, as_of, heads, progress))
             return _written(target, people, heads)
         async with self.walking.over(operation.tenant, condition) as walk:
