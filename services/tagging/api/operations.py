@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import grpc
+import msgspec
 from google.longrunning import operations_pb2_grpc as rpc
 from google.longrunning import operations_proto_pb2 as pb
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -16,6 +17,7 @@ from portrait.tagging.v1 import membership_pb2 as membership
 from libs.rpc.caller import calling_tenant
 from libs.rpc.pages import next_page, page_cursor
 from libs.rpc.times import timestamp
+from libs.runtime.errors import InvalidArgument
 from services.tagging.operations.running import Operations, name_of
 from services.tagging.store.operations import Operation
 
@@ -29,6 +31,15 @@ POLL_SECONDS: Final = 0.1
 _RESULTS: Final[Mapping[str, type[Message]]] = {"count": membership.CrowdSize, "export": membership.SegmentExport}
 
 
+class _Behind(NamedTuple):
+    """The last operation of a page."""
+
+    id: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+
+
+_FIRST: Final = _Behind(bytes(16))
+
+
 class OperationMethods(rpc.OperationsServicer):  # type: ignore[misc]  # it has no types
     """`google.longrunning.Operations`."""
 
@@ -39,12 +50,14 @@ class OperationMethods(rpc.OperationsServicer):  # type: ignore[misc]  # it has 
         return _on_wire(await self._operations.get(calling_tenant(), request.name))
 
     async def ListOperations(self, request: pb.ListOperationsRequest, context: Context) -> pb.ListOperationsResponse:
+        if request.page_size < 0:
+            raise InvalidArgument("page_size", "must be greater than or equal to 0")
         limit = min(request.page_size or PAGE, LARGEST_PAGE)
-        behind = page_cursor(request, bytes) or bytes(16)
-        found = await self._operations.behind(calling_tenant(), behind, limit + 1)
+        behind = page_cursor(request, _Behind) or _FIRST
+        found = await self._operations.behind(calling_tenant(), behind.id, limit + 1)
         response = pb.ListOperationsResponse(operations=map(_on_wire, found[:limit]))
         if len(found) > limit:
-            response.next_page_token = next_page(request, found[limit - 1].id)
+            response.next_page_token = next_page(request, _Behind(found[limit - 1].id))
         return response
 
     async def CancelOperation(self, request: pb.CancelOperationRequest, context: Context) -> Empty:
@@ -57,7 +70,7 @@ class OperationMethods(rpc.OperationsServicer):  # type: ignore[misc]  # it has 
 
     async def WaitOperation(self, request: pb.WaitOperationRequest, context: Context) -> pb.Operation:
         """Waits until it has come to an end, or for so long; 20 seconds at the most."""
-        tenant, seconds = calling_tenant(), request.timeout.ToTimedelta().total_seconds() or WAIT_SECONDS
+        tenant, seconds = calling_tenant(), request.timeout.seconds + request.timeout.nanos / 1e9 or WAIT_SECONDS
         until = asyncio.get_running_loop().time() + min(seconds, WAIT_SECONDS)
         while True:
             found = await self._operations.get(tenant, request.name)
