@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Any, Final
 
 import grpc
-import msgspec
 from google.longrunning import operations_pb2_grpc as rpc
 from google.longrunning import operations_proto_pb2 as pb
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -15,7 +14,7 @@ from google.rpc import status_pb2
 from portrait.tagging.v1 import membership_pb2 as membership
 
 from libs.rpc.caller import calling_tenant
-from libs.rpc.pages import next_page, page_cursor
+from libs.rpc.pages import Id, next_page, page_cursor
 from libs.rpc.times import timestamp
 from libs.runtime.errors import InvalidArgument
 from services.tagging.operations.running import Operations, name_of
@@ -31,15 +30,6 @@ POLL_SECONDS: Final = 0.1
 _RESULTS: Final[Mapping[str, type[Message]]] = {"count": membership.CrowdSize, "export": membership.SegmentExport}
 
 
-class _Behind(NamedTuple):
-    """The last operation of a page."""
-
-    id: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
-
-
-_FIRST: Final = _Behind(bytes(16))
-
-
 class OperationMethods(rpc.OperationsServicer):  # type: ignore[misc]  # it has no types
     """`google.longrunning.Operations`."""
 
@@ -53,11 +43,11 @@ class OperationMethods(rpc.OperationsServicer):  # type: ignore[misc]  # it has 
         if request.page_size < 0:
             raise InvalidArgument("page_size", "must be greater than or equal to 0")
         limit = min(request.page_size or PAGE, LARGEST_PAGE)
-        behind = page_cursor(request, _Behind) or _FIRST
-        found = await self._operations.behind(calling_tenant(), behind.id, limit + 1)
+        (behind,) = page_cursor(request, tuple[Id]) or (bytes(16),)
+        found = await self._operations.behind(calling_tenant(), behind, limit + 1)
         response = pb.ListOperationsResponse(operations=map(_on_wire, found[:limit]))
         if len(found) > limit:
-            response.next_page_token = next_page(request, _Behind(found[limit - 1].id))
+            response.next_page_token = next_page(request, (found[limit - 1].id,))
         return response
 
     async def CancelOperation(self, request: pb.CancelOperationRequest, context: Context) -> Empty:
