@@ -2,7 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from google.protobuf.message import Message
@@ -10,6 +10,12 @@ from google.protobuf.message import Message
 from libs.runtime.errors import InvalidArgument
 
 Cursor = TypeVar("Cursor")
+
+Id = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+"""An id within a cursor, which is checked, because anybody can write a token."""
+
+BigInt = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A number within a cursor, of those that a column can hold."""
 
 _DIGEST_BYTES: Final = 8
 _INVALID: Final = "is not a token of this request: ask for the first page, without one"

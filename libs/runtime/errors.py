@@ -122,8 +122,8 @@ class QueueFull(PortraitError):
     reason = "QUEUE_FULL"
     retryable = True
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"{limit:,} are waiting, which is the limit: try again shortly")
+    def __init__(self, limit: int, what: str = "are waiting") -> None:
+        super().__init__(f"{limit:,} {what}, which is the limit: try again shortly")
         self.limit = limit
 
 

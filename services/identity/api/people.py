@@ -11,7 +11,7 @@ from portrait.profile.v1.interaction_pb2 import Identifier
 from libs.people.anchor import NOT_A_PERSON
 from libs.people.identifiers import Claimed, Identified, Refused
 from libs.rpc.caller import calling_tenant
-from libs.rpc.times import micros_of
+from libs.rpc.times import micros_in
 from libs.runtime.errors import InvalidArgument
 from services.identity.api.parts import Context, Methods, identified
 from services.identity.codec.persons import explained_on_wire, person_on_wire, tell_whose
@@ -59,10 +59,7 @@ class PeopleMethods(Methods):
         place = await self._place(tenant, reading, request.person, "person")
         if not (request.HasField("as_of") or request.HasField("known_at")):
             return pb.GetPersonResponse(person=person_on_wire(await parts.people.person(tenant, place, reading.rules)))
-        then = Moment(
-            micros_of(request.as_of) if request.HasField("as_of") else None,
-            micros_of(request.known_at) if request.HasField("known_at") else None,
-        )
+        then = Moment(micros_in(request, "as_of"), micros_in(request, "known_at"))
         person = await person_then(parts.people, parts.histories, parts.log, parts.rulebook, tenant, place, then)
         return pb.GetPersonResponse(person=person_on_wire(person))
 

@@ -14,7 +14,7 @@ from libs.people.person import Name
 from libs.rpc.caller import calling_tenant
 from libs.rpc.masks import check_mask, masked
 from libs.rpc.pages import next_page, page_cursor
-from libs.rpc.times import micros_of
+from libs.rpc.times import micros_in
 from libs.runtime.clock import Micros
 from libs.runtime.errors import NotFound
 from libs.runtime.tenants import Tenants
@@ -156,8 +156,8 @@ def _sections(paths: Sequence[str]) -> Collection[Section]:
 
 def _moment(at: pb.ReadAt) -> Moment:
     return Moment(
-        as_of=micros_of(at.as_of) if at.HasField("as_of") else None,
-        known_at=micros_of(at.known_at) if at.HasField("known_at") else None,
+        as_of=micros_in(at, "as_of", "at."),
+        known_at=micros_in(at, "known_at", "at."),
         at_least=(at.at_least.partition, at.at_least.position) if at.HasField("at_least") else None,
         identified=at.identified,
     )

@@ -7,7 +7,7 @@ from portrait.profile.v1 import quarantine_service_pb2 as quarantine_pb
 from portrait.profile.v1 import quarantine_service_pb2_grpc as quarantine_rpc
 
 from libs.rpc.caller import calling_tenant
-from libs.rpc.pages import next_page, page_cursor
+from libs.rpc.pages import BigInt, Id, next_page, page_cursor
 from services.profile.api.results import answered
 from services.profile.codec import interactions
 from services.profile.handlers import Mending
@@ -30,7 +30,7 @@ class QuarantineService(quarantine_rpc.QuarantineServicer):
         self, request: quarantine_pb.ListQuarantinedRequest, context: Context
     ) -> quarantine_pb.ListQuarantinedResponse:
         limit = request.page_size or PAGE
-        before = page_cursor(request, tuple[int, bytes]) or (2**62, bytes(16))
+        before = page_cursor(request, tuple[BigInt, Id]) or (2**62, bytes(16))
         found, total = await self._store.list(calling_tenant(), request.reason, before=before, limit=limit + 1)
         response = quarantine_pb.ListQuarantinedResponse(total=total)
         size = 0

@@ -10,6 +10,7 @@ from libs.conditions.references import references
 from libs.conditions.tree import Condition
 from libs.rpc.caller import calling_tenant, current_caller
 from libs.rpc.pages import next_page, page_cursor
+from libs.rpc.times import micros_in
 from libs.runtime.errors import FailedPrecondition
 from services.tagging.api.parts import Context, Methods
 from services.tagging.api.publishing import NOT_CHECKED
@@ -87,7 +88,7 @@ class CrowdMethods(Methods):
         tenant, parts = calling_tenant(), self._parts.crowds
         parts.exporting.need_folder()
         condition = self._condition(tenant, request.crowd, "crowd")
-        if request.HasField("as_of"):
+        if micros_in(request, "as_of") is not None:
             if not self._question(tenant, condition).is_of_the_held:
                 raise _unheld("crowd")
         else:

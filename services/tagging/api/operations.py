@@ -14,8 +14,9 @@ from google.rpc import status_pb2
 from portrait.tagging.v1 import membership_pb2 as membership
 
 from libs.rpc.caller import calling_tenant
-from libs.rpc.pages import next_page, page_cursor
+from libs.rpc.pages import Id, next_page, page_cursor
 from libs.rpc.times import timestamp
+from libs.runtime.errors import InvalidArgument
 from services.tagging.operations.running import Operations, name_of
 from services.tagging.store.operations import Operation
 
@@ -39,12 +40,14 @@ class OperationMethods(rpc.OperationsServicer):  # type: ignore[misc]  # it has 
         return _on_wire(await self._operations.get(calling_tenant(), request.name))
 
     async def ListOperations(self, request: pb.ListOperationsRequest, context: Context) -> pb.ListOperationsResponse:
+        if request.page_size < 0:
+            raise InvalidArgument("page_size", "must be greater than or equal to 0")
         limit = min(request.page_size or PAGE, LARGEST_PAGE)
-        behind = page_cursor(request, bytes) or bytes(16)
+        (behind,) = page_cursor(request, tuple[Id]) or (bytes(16),)
         found = await self._operations.behind(calling_tenant(), behind, limit + 1)
         response = pb.ListOperationsResponse(operations=map(_on_wire, found[:limit]))
         if len(found) > limit:
-            response.next_page_token = next_page(request, found[limit - 1].id)
+            response.next_page_token = next_page(request, (found[limit - 1].id,))
         return response
 
     async def CancelOperation(self, request: pb.CancelOperationRequest, context: Context) -> Empty:
@@ -57,7 +60,7 @@ class OperationMethods(rpc.OperationsServicer):  # type: ignore[misc]  # it has 
 
     async def WaitOperation(self, request: pb.WaitOperationRequest, context: Context) -> pb.Operation:
         """Waits until it has come to an end, or for so long; 20 seconds at the most."""
-        tenant, seconds = calling_tenant(), request.timeout.ToTimedelta().total_seconds() or WAIT_SECONDS
+        tenant, seconds = calling_tenant(), request.timeout.seconds + request.timeout.nanos / 1e9 or WAIT_SECONDS
         until = asyncio.get_running_loop().time() + min(seconds, WAIT_SECONDS)
         while True:
             found = await self._operations.get(tenant, request.name)

@@ -7,7 +7,7 @@ from portrait.tagging.v1 import tags_service_pb2 as pb
 from libs.conditions.comparisons import Scalar
 from libs.eventlog.event import Appended
 from libs.rpc.caller import calling_tenant, current_caller
-from libs.rpc.times import micros_of
+from libs.rpc.times import micros_in
 from libs.runtime.errors import InvalidArgument
 from services.tagging.api.parts import Context, Methods
 from services.tagging.codec.explanations import explanation_on_wire, held_on_wire, score_on_wire
@@ -26,22 +26,18 @@ class PeopleMethods(Methods):
     async def GetPersonTags(self, request: pb.GetPersonTagsRequest, context: Context) -> pb.GetPersonTagsResponse:
         tenant, people = calling_tenant(), self._parts.people
         name = self._name(tenant, request.person)
+        as_of, known_at = micros_in(request, "as_of"), micros_in(request, "known_at")
         if request.HasField("at_least"):
             await people.answered(tenant, name, request.at_least.partition, request.at_least.position)
         person = await people.person(tenant, name)
-        if request.HasField("as_of") or request.HasField("known_at"):
-            held = await people.held_then(
-                tenant,
-                person.id,
-                as_of=micros_of(request.as_of) if request.HasField("as_of") else None,
-                known_at=micros_of(request.known_at) if request.HasField("known_at") else None,
-            )
+        if as_of is not None or known_at is not None:
+            held = await people.held_then(tenant, person.id, as_of=as_of, known_at=known_at)
         else:
             held = dict((await people.held(tenant, [person.id]))[person.id])
         scores: dict[str, Measured] = {}
-        if request.HasField("as_of") and not request.HasField("known_at"):
-            scores = await self._parts.scoring.scores_then(tenant, person, micros_of(request.as_of))
-        elif not request.HasField("known_at"):
+        if as_of is not None and known_at is None:
+            scores = await self._parts.scoring.scores_then(tenant, person, as_of)
+        elif known_at is None:
             scores = await self._parts.scoring.scores(tenant, person)
         return pb.GetPersonTagsResponse(
             person_id=person.id.hex(),
@@ -59,9 +55,8 @@ class PeopleMethods(Methods):
 
     async def SetTag(self, request: pb.SetTagRequest, context: Context) -> pb.SetTagResponse:
         tenant = calling_tenant()
-        expires_at = micros_of(request.expires_at) if request.HasField("expires_at") else None
         name = self._name(tenant, request.person)
-        wanted = Wanted(name, _value(request.value, "value"), request.of, expires_at)
+        wanted = Wanted(name, _value(request.value, "value"), request.of, micros_in(request, "expires_at"))
         found = await self._parts.saying.set(
             tenant, request.tag, wanted, current_caller().name, request.reason, request_id=request.request_id
         )
@@ -85,10 +80,10 @@ class PeopleMethods(Methods):
             try:
                 name = self._name(tenant, row.person, f"{at}.person")
                 value = _value(row.value, f"{at}.value")
+                expires_at = micros_in(row, "expires_at", f"{at}.")
             except InvalidArgument as error:
                 response.refused.add(row=row.row, reason=str(error))
                 continue
-            expires_at = micros_of(row.expires_at) if row.HasField("expires_at") else None
             wanted.append(Wanted(name, value, row.of, expires_at, row.row, f"{at}.value"))
         told = await self._parts.saying.import_(tenant, request.tag, wanted, current_caller().name, request.import_id)
         response.set, response.duplicates = told.recorded, told.duplicates

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from random import Random
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+import msgspec
 from pyroaring import BitMap
 
 from services.tagging.membership.index import Index
@@ -14,7 +15,7 @@ class Place(NamedTuple):
     """Where somebody stands: a partition of the tags log, and their number in it."""
 
     partition: int
-    number: int
+    number: Annotated[int, msgspec.Meta(ge=0, lt=2**32 - 1)]
 
 
 class Crowd(NamedTuple):

@@ -2,17 +2,18 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 from portrait.tagging.v1 import membership_pb2 as pb
 from pyarrow import csv, parquet
 
 from libs.conditions.tree import Condition, Segment, Stage, Tag, Tier
-from libs.rpc.times import micros_of
+from libs.rpc.times import micros_in
 from libs.runtime.errors import FailedPrecondition
 from services.tagging.catalogue import Catalogues
 from services.tagging.codec.crowds import condition_of, positions_on_wire
@@ -53,16 +54,30 @@ class Exporting:
         ending = "csv" if request.format == pb.EXPORT_FORMAT_CSV else "parquet"
         target = self.need_folder() / operation.tenant / f"{operation.id.hex()}.{ending}"
         file = _File(target, request.format, _single(condition))
-        if request.HasField("as_of"):
+        as_of = micros_in(request, "as_of")
+        if as_of is not None:
             heads = await self.rewinding.log.heads()
             live = self.catalogues.live(operation.tenant)
             question = Question.of(self.walking.tenants.get(operation.tenant), condition, live)
-            as_of = micros_of(request.as_of)
-            people = await file.write(self.rewinding.portions(question, as_of, heads, progress))
-            return _written(target, people, heads)
+            written = await file.write(self.rewinding.portions(question, as_of, heads, progress))
+            return written.told(heads)
         async with self.walking.over(operation.tenant, condition) as walk:
-            people = await file.write(_counted(walk.portions, progress))
-        return _written(target, people, walk.positions)
+            written = await file.write(_counted(walk.portions, progress))
+        return written.told(walk.positions)
+
+
+class _Written(NamedTuple):
+    """A file that has its name, and how many people are in it."""
+
+    path: str
+    people: int
+    size: int
+
+    def told(self, positions: Mapping[int, int]) -> pb.SegmentExport:
+        """The answer, as of some positions of the log of tags."""
+        return pb.SegmentExport(
+            path=self.path, people=self.people, bytes=self.size, positions=positions_on_wire(positions)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +88,43 @@ class _File:
     format: "pb.ExportFormat.ValueType"
     since: str | None
 
-    async def write(self, portions: AsyncIterator[Portion]) -> int:
-        """Write everybody, and give the file its name; answers how many they are."""
-        await asyncio.to_thread(self._clear)
+    async def write(self, portions: AsyncIterator[Portion]) -> _Written:
+        """Write everybody, and give the file its name; raises `FailedPrecondition` if it can't be written."""
+        with self._filing():
+            await asyncio.to_thread(self._clear)
         partial = self._partials / f".{self.target.name}.{os.getpid()}"
         people = 0
         try:
-            with self._writer(partial) as writer:
+            with self._filing():
+                writer = self._writer(partial)
+            try:
                 async for portion in portions:
                     people += len(portion.met)
                     if portion.met:
-                        await asyncio.to_thread(writer.write_table, self._table(portion.met))
-            await asyncio.to_thread(_finish, partial, self.target)
+                        with self._filing():
+                            await asyncio.to_thread(writer.write_table, self._table(portion.met))
+            finally:
+                with self._filing():
+                    writer.close()
+            with self._filing():
+                await asyncio.to_thread(_finish, partial, self.target)
+                return _Written(self._path, people, self.target.stat().st_size)
         finally:
-            partial.unlink(missing_ok=True)
-        return people
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def _filing(self) -> Iterator[None]:
+        """Tell the file system's errors from the database's, which pass; the host's own path stays untold."""
+        try:
+            yield
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else "the file system fails"
+            raise FailedPrecondition("NOT_WRITTEN", f"{self._path} in the folder for exports: {why}") from error
+
+    @property
+    def _path(self) -> str:
+        return f"{self.target.parent.name}/{self.target.name}"
 
     @property
     def _partials(self) -> Path:
@@ -100,7 +137,7 @@ class _File:
             left.unlink(missing_ok=True)
 
     def _writer(self, path: Path) -> Any:
-        """Something with `write_table`, to be closed by `with`; pyarrow has no types."""
+        """Something with `write_table` and `close`; pyarrow has no types."""
         return (csv.CSVWriter if self.format == pb.EXPORT_FORMAT_CSV else parquet.ParquetWriter)(path, SCHEMA)
 
     def _table(self, met: Mapping[bytes, Holding]) -> pa.Table:
@@ -140,12 +177,3 @@ def _finish(partial: Path, target: Path) -> None:
             os.close(opened)
         if path == partial:
             partial.replace(target)
-
-
-def _written(target: Path, people: int, positions: Mapping[int, int]) -> pb.SegmentExport:
-    return pb.SegmentExport(
-        path=f"{target.parent.name}/{target.name}",
-        people=people,
-        bytes=target.stat().st_size,
-        positions=positions_on_wire(positions),
-    )

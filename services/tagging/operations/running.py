@@ -1,4 +1,7 @@
-"""Begins operations, and works on them one after the other; a replica that goes away over one leaves it to another."""
+"""Begins operations, and works on them one after the other, the tenants in turn.
+
+A replica that goes away over one leaves it to another.
+"""
 
 import asyncio
 import os
@@ -30,7 +33,7 @@ ATTEMPTS: Final = 5
 KEPT: Final[Micros] = 30 * 86_400 * SECOND
 
 _PREFIX: Final = "operations/"
-_ID_DIGITS: Final = 32
+_ID_BYTES: Final = 16
 
 _logger = structlog.get_logger(__name__)
 
@@ -55,11 +58,12 @@ class Operations:
     works: Mapping[str, Work]
     runner: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}")
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _served: str = field(default="", init=False)
 
     async def begin(self, tenant: str, kind: str, request: Message, asked_by: str, request_id: str = "") -> str:
         """The name of an operation that does what is requested; of a repeated request, that of the first one.
 
-        Raises `AlreadyExists` if the first one asked for something else.
+        Raises `AlreadyExists` if the first one asked for something else, `QueueFull` where too many are unfinished.
         """
         id_ = _id_of(kind, request_id) if request_id else uuid7(self.clock.now())
         packed = request.SerializeToString(deterministic=True)
@@ -114,9 +118,10 @@ class Operations:
         """Work on one operation, to its end; whether there was any."""
         async with self.pool.acquire() as connection:
             await forget(connection, self.clock.now() - KEPT)
-            one = await Claims(connection, self.runner, CLAIM_SECONDS).take()
+            one = await Claims(connection, self.runner, CLAIM_SECONDS).take(self._served)
         if one is None:
             return False
+        self._served = one.tenant
         if one.attempts > ATTEMPTS:
             told = f"it was begun {ATTEMPTS} times and never came to its end"
             await self._end(one, "failed", status_pb2.Status(code=code_pb2.ABORTED, message=told), Progress())
@@ -178,14 +183,12 @@ def name_of(id_: bytes) -> str:
 
 
 def _id_in(name: str) -> bytes:
-    written = name.removeprefix(_PREFIX)
-    try:
-        id_ = bytes.fromhex(written)
-    except ValueError:
-        id_ = b""
-    if not name.startswith(_PREFIX) or len(written) != _ID_DIGITS:
-        raise NotFound("operation", name)
-    return id_
+    """The id that a name is written of; raises `NotFound` for what is no name of an operation."""
+    with suppress(ValueError):
+        id_ = bytes.fromhex(name.removeprefix(_PREFIX))
+        if len(id_) == _ID_BYTES and name_of(id_) == name:
+            return id_
+    raise NotFound("operation", name)
 
 
 def _id_of(kind: str, request_id: str) -> bytes:

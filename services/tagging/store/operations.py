@@ -5,16 +5,25 @@ from typing import Final, Literal, NamedTuple
 
 from libs.eventlog.database import Connection
 from libs.runtime.clock import Micros
+from libs.runtime.errors import QueueFull
 
 State = Literal["running", "done", "failed", "cancelled"]
 
+MOST_UNFINISHED: Final = 20
+"""Operations of one tenant that have not come to an end."""
+
+_LOCK: Final = 0x4F504552  # advisory lock, with the tenant, of whoever begins an operation
+
 _COLUMNS: Final = "tenant, id, kind, request, asked_by, created_at, state, looked_at, attempts, cancelled, result"
+
+_HOLD: Final = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
+
+_UNFINISHED: Final = "SELECT count(*) FROM operations WHERE tenant = $1 AND state = 'running'"
 
 _BEGIN: Final = """
     INSERT INTO operations (tenant, id, kind, request, asked_by, created_at, state, looked_at, attempts, cancelled,
         runner, until, result)
-    VALUES ($1, $2, $3, $4, $5, $6, 'running', 0, 0, false, '', clock_timestamp(), '')
-    ON CONFLICT (tenant, id) DO NOTHING"""
+    VALUES ($1, $2, $3, $4, $5, $6, 'running', 0, 0, false, '', clock_timestamp(), '')"""
 
 _GET: Final = f"SELECT {_COLUMNS} FROM operations WHERE tenant = $1 AND id = $2"  # noqa: S608  a constant
 
@@ -25,11 +34,12 @@ _CANCEL: Final = """
 
 _DELETE: Final = "DELETE FROM operations WHERE tenant = $1 AND id = $2 AND state <> 'running' RETURNING id"
 
+# Of the tenant whose turn it is, in the order of their names, the one that has waited longest.
 _CLAIM: Final = f"""
     UPDATE operations SET runner = $1, until = clock_timestamp() + make_interval(secs => $2), attempts = attempts + 1
     WHERE (tenant, id) = (
         SELECT tenant, id FROM operations WHERE state = 'running' AND until <= clock_timestamp()
-        ORDER BY until LIMIT 1 FOR UPDATE SKIP LOCKED)
+        ORDER BY tenant <= $3, tenant, until LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING {_COLUMNS}"""  # noqa: S608  a constant
 
 _BEAT: Final = """
@@ -71,9 +81,15 @@ class OperationRows:
     tenant: str
 
     async def begin(self, id_: bytes, kind: str, request: bytes, asked_by: str, now: Micros) -> Operation:
-        """The operation of that id, which is begun unless it was before."""
-        await self.connection.execute(_BEGIN, self.tenant, id_, kind, request, asked_by, now)
-        found = await self.get(id_)
+        """The operation of that id, which is begun unless it was before; raises `QueueFull`."""
+        async with self.connection.transaction():
+            await self.connection.execute(_HOLD, _LOCK, self.tenant)
+            found = await self.get(id_)
+            if found is None:
+                if await self.connection.fetchval(_UNFINISHED, self.tenant) >= MOST_UNFINISHED:
+                    raise QueueFull(MOST_UNFINISHED, "operations are unfinished")
+                await self.connection.execute(_BEGIN, self.tenant, id_, kind, request, asked_by, now)
+                found = await self.get(id_)
         assert found is not None
         return found
 
@@ -103,9 +119,9 @@ class Claims:
     runner: str
     seconds: float
 
-    async def take(self) -> Operation | None:
-        """An operation that nobody works on."""
-        row = await self.connection.fetchrow(_CLAIM, self.runner, self.seconds)
+    async def take(self, behind: str) -> Operation | None:
+        """An operation that nobody works on, of the next tenant behind one."""
+        row = await self.connection.fetchrow(_CLAIM, self.runner, self.seconds, behind)
         return None if row is None else Operation(*row)
 
     async def beat(self, one: Operation, looked_at: int) -> bool:

@@ -201,6 +201,13 @@ async def test_a_person_is_read_as_of_a_day_from_what_had_happened_by_then(asked
     assert (await refused(asked.stub.GetPerson(request))).code == "NOT_FOUND"
 
 
+@pytest.mark.parametrize("field", ["as_of", "known_at"])
+async def test_a_person_is_not_asked_for_as_of_what_is_no_time(asked: Asked, field: str) -> None:
+    request = pb.GetPersonRequest(person=asked.reference("u1"), **{field: Timestamp(seconds=2**62)})
+    why = await refused(asked.stub.GetPerson(request))
+    assert (why.code, list(why.violations)) == ("INVALID_ARGUMENT", [field])
+
+
 async def test_a_tablet_that_is_shared_today_was_one_family_s_at_first(asked: Asked) -> None:
     await asked.saw(*(seen(f"u{n}", "d1", day=n) for n in range(1, 6)))
     assert await asked.names("u1") == values("u1")

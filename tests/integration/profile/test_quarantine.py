@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from portrait.profile.v1 import collector_service_pb2 as collector_pb
 from portrait.profile.v1 import quarantine_service_pb2 as pb
 from portrait.profile.v1 import schemas_service_pb2 as schemas_pb
 
+from libs.rpc.pages import next_page
 from tests.support.profile import (
     DUPLICATE,
     QUARANTINED,
@@ -95,6 +97,12 @@ async def test_a_reason_narrows_the_list_and_its_token_is_good_for_it_only(demo:
     assert nobody not in listed
     first = await demo.quarantine.ListQuarantined(pb.ListQuarantinedRequest(reason="MALFORMED_JSON", page_size=1))
     request = pb.ListQuarantinedRequest(reason="TOO_LARGE", page_token=first.next_page_token)
+    assert (await refused(demo.quarantine.ListQuarantined(request))).violations.keys() == {"page_token"}
+
+
+@pytest.mark.parametrize("cursor", [(1, b"ab"), (1, bytes(17)), (2**63, bytes(16))])
+async def test_a_forged_token_is_refused(demo: Client, cursor: tuple[int, bytes]) -> None:
+    request = pb.ListQuarantinedRequest(page_token=next_page(pb.ListQuarantinedRequest(), cursor))
     assert (await refused(demo.quarantine.ListQuarantined(request))).violations.keys() == {"page_token"}
 
 

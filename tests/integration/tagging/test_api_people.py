@@ -4,12 +4,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from portrait.log.v1 import event_pb2 as log_pb
 from portrait.tagging.v1 import events_pb2 as events
 from portrait.tagging.v1 import tag_pb2 as tags
 from portrait.tagging.v1 import tags_service_pb2 as pb
 
-from libs.rpc.times import timestamp
+from libs.rpc.times import EARLIEST_SECONDS, LATEST_SECONDS, timestamp
 from services.tagging.domain.names import DAY
 from tests.support.elsewhere import PARTITIONS
 from tests.support.interactions import NOON
@@ -271,6 +272,35 @@ async def test_of_an_import_the_last_row_of_a_person_stands(tagged: Tagged) -> N
     await tagged.stub.ImportTags(pb.ImportTagsRequest(import_id="file-1", tag="level", rows=rows))
     await tagged.settle()
     assert await tagged.tags("u1") == {"level": "silver"}
+
+
+async def test_a_row_that_ends_at_what_is_no_time_is_refused_and_the_others_are_set(tagged: Tagged) -> None:
+    await tagged.publish(document(tag="level", value="enum", source="imported", when=None, options=["gold", "silver"]))
+    rows = [row(tagged, 1, "u1", "gold"), row(tagged, 2, "u2", "gold"), row(tagged, 3, "u3", "silver")]
+    rows[1].expires_at.seconds = 2**62
+    answer = await tagged.stub.ImportTags(pb.ImportTagsRequest(import_id="file-1", tag="level", rows=rows))
+    assert (answer.set, [one.row for one in answer.refused]) == (2, [2])
+    assert answer.refused[0].reason.startswith("rows[1].expires_at: ")
+
+
+@pytest.mark.parametrize("seconds", [253_402_300_799, 2**62, -62_135_596_801, -(2**62)])
+async def test_what_is_no_time_is_refused_with_the_field(tagged: Tagged, seconds: int) -> None:
+    await tagged.publish(document())
+    time = Timestamp(seconds=seconds)
+    why = await refused(tagged.stub.SetTag(setting(tagged, "u1", expires_at=time)))
+    assert (why.code, list(why.violations)) == ("INVALID_ARGUMENT", ["expires_at"])
+    for call, field in ((tagged.tags("u1", as_of=time), "as_of"), (tagged.tags("u1", known_at=time), "known_at")):
+        why = await refused(call)
+        assert (why.code, list(why.violations)) == ("INVALID_ARGUMENT", [field])
+
+
+@pytest.mark.parametrize("seconds", [EARLIEST_SECONDS, LATEST_SECONDS])
+async def test_tags_are_read_as_of_the_ends_of_time(tagged: Tagged, seconds: int) -> None:
+    await tagged.publish(document())
+    await tagged.did("u1", "product_viewed")
+    await tagged.settle()
+    found = await tagged.tags("u1", as_of=Timestamp(seconds=seconds))
+    assert found == ({"looks_around": True} if seconds == LATEST_SECONDS else {})
 
 
 async def test_changes_are_watched_as_they_happen(tagged: Tagged) -> None:

@@ -6,7 +6,8 @@ import pytest
 from portrait.tagging.v1 import tag_pb2 as tags
 from portrait.tagging.v1 import tags_service_pb2 as pb
 
-from libs.rpc.times import timestamp
+from libs.rpc.times import LATEST_SECONDS, timestamp
+from libs.runtime.clock import SECOND
 from services.tagging.domain.names import DAY
 from tests.integration.tagging.test_scores import KEEN
 from tests.support.interactions import NOON
@@ -49,6 +50,8 @@ async def test_a_score_fades_by_time_alone_and_is_what_it_was_as_of_then(tagged:
         assert one.value == pytest.approx(1 - 2**-points, abs=1e-4)
     assert await scores(tagged, "u1", as_of=timestamp(NOON - 11 * DAY)) == []
     assert await scores(tagged, "u1", known_at=timestamp(NOON)) == []
+    (forgotten,) = await scores(tagged, "u1", as_of=timestamp(LATEST_SECONDS * SECOND))
+    assert not forgotten.HasField("value")
 
 
 async def test_an_explanation_tells_what_each_kind_of_evidence_brings_in_event_ids(tagged: Tagged) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from portrait.ops.v1.projections_service_pb2 import ListDeadLettersRequest
 
-from libs.rpc.pages import next_page, page_cursor
+from libs.rpc.pages import BigInt, Id, next_page, page_cursor
 from libs.runtime.errors import InvalidArgument
 
 
@@ -50,3 +50,10 @@ def test_a_token_that_was_tampered_with_is_refused(data: st.DataObject) -> None:
     letter = data.draw(st.sampled_from([one for one in "AZaz09-_" if one != token[at]]))
     with pytest.raises(InvalidArgument):
         page_cursor(ListDeadLettersRequest(page_token=token[:at] + letter + token[at + 1 :]), Place)
+
+
+@pytest.mark.parametrize("cursor", [(0, b"ab"), (0, bytes(17)), (2**63, bytes(16)), (-1,), (0, bytes(16), 0)])
+def test_a_forged_token_that_no_column_takes_is_refused(cursor: tuple[object, ...]) -> None:
+    token = next_page(ListDeadLettersRequest(), cursor)
+    with pytest.raises(InvalidArgument):
+        page_cursor(ListDeadLettersRequest(page_token=token), tuple[BigInt, Id])

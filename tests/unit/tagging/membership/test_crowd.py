@@ -1,8 +1,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from portrait.tagging.v1.membership_pb2 import ListMembersRequest
 from pyroaring import BitMap
 
+from libs.rpc.pages import next_page, page_cursor
+from libs.runtime.errors import InvalidArgument
 from services.tagging.membership.crowd import Crowd, Place, pairs
 
 numbers = st.dictionaries(st.integers(0, 3), st.sets(st.integers(0, 200)), min_size=1)
@@ -19,6 +22,19 @@ def test_pages_hold_everybody_once_and_in_order(people: dict[int, set[int]], siz
         found += page
         behind = page[-1]
     assert found == sorted(Place(at, number) for at, those in people.items() for number in those)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2**32 - 2])
+def test_a_token_goes_on_behind_any_number_that_a_bitmap_can_hold(number: int) -> None:
+    token = next_page(ListMembersRequest(), Place(0, number))
+    behind = page_cursor(ListMembersRequest(page_token=token), Place)
+    assert list(crowd({0: {2**32 - 1}}).behind(behind)) == [Place(0, 2**32 - 1)]
+
+
+@pytest.mark.parametrize("number", [-1, 2**32 - 1, 2**40])
+def test_a_forged_token_with_a_number_that_no_bitmap_holds_is_refused(number: int) -> None:
+    with pytest.raises(InvalidArgument, match="page_token"):
+        page_cursor(ListMembersRequest(page_token=next_page(ListMembersRequest(), [0, number])), Place)
 
 
 @given(numbers, st.integers(0, 50), st.integers())
