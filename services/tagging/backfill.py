@@ -113,6 +113,7 @@ class Backfill:
     held: Collection[int]
     parked_keys: int
     portion: int = PORTION
+    folded_at_once: int = FOLDED_AT_ONCE
     _shadows: dict[int, Shadow[Connection]] = field(default_factory=dict, init=False)
     _folds: dict[int, FeatureFold] = field(default_factory=dict, init=False)
 
@@ -220,7 +221,7 @@ class Backfill:
                 self.parked_keys,
             )
             everything = range(self.partitions)
-            shadow = Shadow(folding, everything, self._ceilings, self.source, self.metrics, FOLDED_AT_ONCE)
+            shadow = Shadow(folding, everything, self._ceilings, self.source, self.metrics, self.folded_at_once)
             self._shadows[layer.number] = shadow
         return shadow
 

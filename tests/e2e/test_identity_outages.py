@@ -18,7 +18,7 @@ from portrait.profile.v1.interaction_pb2 import Identifier
 from libs.devstack import commands
 from libs.devstack.stack import Stack
 from libs.rpc.client import channel
-from tests.support.profile import SMALL, Client, Speaking, fresh, patiently, refused, tracked
+from tests.support.profile import SMALL, Client, Speaking, fresh, identified_portrait, refused, tracked
 
 LOSS_IS_MADE_GOOD = 120.0  # seconds: a lease and a restart, on a machine that has other things to do
 
@@ -45,16 +45,9 @@ def login(user: str, cookie: str) -> dict[str, Any]:
     return tracked(user, "", type="identify", identifiers={"user_id": user, "cookie": cookie})
 
 
-async def portrait(client: Client, who: pb.PersonReference, position: Any = None) -> pb.Profile:
-    at = pb.ReadAt(at_least=position, identified=position is not None)
-    answer: pb.GetProfileResponse = await client.profiles.GetProfile(pb.GetProfileRequest(person=who, at=at))
+async def portrait(client: Client, who: pb.PersonReference) -> pb.Profile:
+    answer: pb.GetProfileResponse = await client.profiles.GetProfile(pb.GetProfileRequest(person=who))
     return answer.profile
-
-
-async def identified(client: Client, who: pb.PersonReference, position: Any) -> pb.Profile:
-    """The same as soon as identity and profile have made of a position what follows from it."""
-    answer: pb.Profile = await patiently(lambda: portrait(client, who, position))
-    return answer
 
 
 async def test_while_identity_is_down_profile_collects_and_answers_and_then_finds_the_right_people(
@@ -62,7 +55,7 @@ async def test_while_identity_is_down_profile_collects_and_answers_and_then_find
 ) -> None:
     known, cookie, newcomer, browser = fresh(), fresh("cookie"), fresh(), fresh("cookie")
     (position,) = await shop.recorded(login(known, cookie))
-    assert (await identified(shop, by("cookie", cookie), position)).interactions == 1
+    assert (await identified_portrait(shop, by("cookie", cookie), position)).interactions == 1
     async with both.without(both.services["identity"]):
         await shop.recorded(tracked(known), tracked("", identifiers={"cookie": cookie}))
         assert (await portrait(shop, by("cookie", cookie))).interactions == 3, "who was one person still is"
@@ -74,7 +67,7 @@ async def test_while_identity_is_down_profile_collects_and_answers_and_then_find
         why = await refused(shop.profiles.GetProfile(pb.GetProfileRequest(person=by("cookie", browser), at=wanted)))
         assert (why.code, why.retryable) == ("UNAVAILABLE", True)
     async with asyncio.timeout(LOSS_IS_MADE_GOOD):
-        found = await identified(shop, by("cookie", browser), position)
+        found = await identified_portrait(shop, by("cookie", browser), position)
     assert found.interactions == 4
     assert found.person_id == (await portrait(shop, by("user_id", newcomer))).person_id
     assert (await portrait(shop, by("user_id", known))).interactions == 3
@@ -111,7 +104,7 @@ async def test_a_replica_of_identity_that_is_killed_changes_no_answer(data: Path
         people = [(fresh(), fresh("cookie")) for _ in range(20)]
         told = [login(*one) for one in people] + [tracked("", identifiers={"cookie": cookie}) for _, cookie in people]
         for position in await client.recorded(*told):
-            await identified(client, by("user_id", people[0][0]), position)
+            await identified_portrait(client, by("user_id", people[0][0]), position)
         names = [by("cookie", cookie) for _, cookie in people]
         named = [Identifier(type=one.identifier.type, value=one.identifier.value) for one in names]
 
@@ -129,6 +122,6 @@ async def test_a_replica_of_identity_that_is_killed_changes_no_answer(data: Path
         newcomer, browser = fresh(), fresh("cookie")
         _, position = await client.recorded(tracked("", identifiers={"cookie": browser}), login(newcomer, browser))
         async with asyncio.timeout(LOSS_IS_MADE_GOOD):
-            found = await identified(client, by("user_id", newcomer), position)
+            found = await identified_portrait(client, by("user_id", newcomer), position)
         assert found.interactions == 2
         assert await answers() == before

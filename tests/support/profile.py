@@ -32,7 +32,6 @@ from libs.devstack.service import Service
 from libs.devstack.stack import Stack
 from libs.rpc.client import ErrorDetails, channel, details_of, metadata_for
 from tests.support.spans import SpanReceiver
-from tests.support.transport import eventually
 
 SMALL: Final = MappingProxyType({"shared_buffers": "128MB"})
 PARTITIONS: Final = 8
@@ -103,19 +102,8 @@ class Client:
 async def identified_portrait(client: Client, who: profiles_pb.PersonReference, position: Any) -> profiles_pb.Profile:
     """The whole person's portrait once a position is identified, which may take longer than one call may."""
     request = profiles_pb.GetProfileRequest(person=who, at=profiles_pb.ReadAt(at_least=position, identified=True))
-    found = profiles_pb.Profile()
-
-    async def answered() -> bool:
-        try:
-            found.CopyFrom((await client.profiles.GetProfile(request)).profile)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise
-            return False
-        return True
-
-    await eventually(answered)
-    return found
+    answer: profiles_pb.GetProfileResponse = await patiently(lambda: client.profiles.GetProfile(request))
+    return answer.profile
 
 
 def fresh(what: str = "user") -> str:
@@ -187,6 +175,7 @@ async def patiently(call: Callable[[], Awaitable[Any]]) -> Any:
             return await call()
         except grpc.aio.AioRpcError as error:
             assert details_of(error).code in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}, error  # noqa: PT017  any other is one
+        await asyncio.sleep(0.1)  # who can't be reached refuses at once
 
 
 async def measured(stack: Stack, metric: str, **labels: str) -> float:

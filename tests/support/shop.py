@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import grpc
 import psutil
 from portrait.ops.v1 import projections_service_pb2 as pb
 
@@ -29,7 +28,7 @@ from services.profile.domain.snapshot import fingerprint
 from services.profile.projections import PORTRAITS, portraits
 from services.profile.rebuilding import LOG, reader_of
 from services.profile.schemas import Schemas
-from tests.support.profile import PARTITIONS, SMALL, Client
+from tests.support.profile import PARTITIONS, SMALL, Client, patiently
 
 ENDED = {pb.REBUILD_PHASE_DONE, pb.REBUILD_PHASE_CANCELLED}
 
@@ -62,13 +61,7 @@ class Shop:
     async def answered(self, within: float) -> Any:
         """The versions, as soon as the service answers: channels take a while to try again."""
         async with asyncio.timeout(within):
-            while True:
-                try:
-                    return await self.versions()
-                except grpc.aio.AioRpcError as error:
-                    if error.code() not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
-                        raise
-                await asyncio.sleep(0.2)
+            return await patiently(self.versions)
 
     async def start(self, **request: Any) -> Any:
         """Begin a rebuild."""

@@ -114,6 +114,7 @@ class TagWorld:
             {0},
             9,
             portion=2,
+            folded_at_once=3,
         )
         self.refolding = Refolding(pool, PARTITIONS, self.interactions, self._fold_of, metrics)
         self.moments = Moments(pool, self.interactions, self.identity, metrics)

@@ -99,12 +99,11 @@ class CrowdMethods(Methods):
 
     def _condition(self, tenant: str, reference: pb.CrowdReference, field: str) -> Condition:
         """Who is asked for; raises `NotFound` for a segment that is not live, `FailedPrecondition` if it will be."""
-        live = self._parts.catalogues.live(tenant).definitions
-        named = f"segment:{reference.segment}" if reference.segment != EVERYONE_KEY else ""
-        if reference.HasField("segment") and named and named not in live:
+        live, named = self._parts.catalogues.live(tenant).definitions, f"segment:{reference.segment}"
+        if reference.HasField("segment") and reference.segment != EVERYONE_KEY and named not in live:
             if named in self._filling(tenant):
-                told = f"{field}: segment {reference.segment!r} is being filled from history, and has no members yet"
-                raise FailedPrecondition("BEING_FILLED", told)
+                why = f"{field}: segment {reference.segment!r} is being filled from history, and has no members yet"
+                raise FailedPrecondition("BEING_FILLED", why)
             raise unknown_segment(reference.segment, live)
         return condition_of(reference, field)
 
@@ -162,10 +161,11 @@ def _estimated(estimate: Estimate) -> pb.CrowdSize:
 
 
 def _unkept() -> FailedPrecondition:
-    told = "crowd: asks for what is not kept of people's history: publish it as a segment first"
-    return FailedPrecondition("NOT_KEPT", told)
+    return FailedPrecondition(
+        "NOT_KEPT", "crowd: asks for what is not kept of people's history: publish it as a segment first"
+    )
 
 
 def _unheld(field: str) -> FailedPrecondition:
-    told = "asks for more than is held of people already (tags, segments, stages, tiers): publish it as a segment first"
-    return FailedPrecondition("NOT_HELD", f"{field}: {told}")
+    why = "asks for more than is held of people already (tags, segments, stages, tiers): publish it as a segment first"
+    return FailedPrecondition("NOT_HELD", f"{field}: {why}")
