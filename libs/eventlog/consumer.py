@@ -1,8 +1,8 @@
-"""The consumer of another service's log: one read loop and one transaction at a time for all its partitions."""
+"""The consumer of another service's log: one read loop for all its partitions, and a transaction at a time in each lane."""
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -26,13 +26,18 @@ _logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ConsumerSettings:
-    """Pace of a consumer. A longer linger makes fewer, larger transactions."""
+    """Pace of a consumer. A longer linger makes fewer, larger transactions.
+
+    With `lanes`, more events than one transaction takes are folded in so many at a time, of different partitions: one
+    computes while another waits for the database.
+    """
 
     linger_seconds: float = 0.02
     wait_seconds: float = 0.5
     check_seconds: float = 1.0
     longest_pause_seconds: float = 2.0
     transaction_events: int = 5_000
+    lanes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +186,16 @@ class Consumer(Generic[ConnectionT]):
                 yield batch.after(position)
 
     async def _fold(self, batches: Iterator[Batch]) -> None:
-        """Hand connected batches to the handler, as many a transaction as it may take."""
+        """Hand connected batches to the handler."""
+        connected = list(batches)
+        fits = sum(len(batch.events) for batch in connected) <= self._settings.transaction_events
+        lanes = [connected] if fits else _lanes(connected, self._settings.lanes)
+        for failed in await asyncio.gather(*map(self._fold_lane, lanes), return_exceptions=True):
+            if failed is not None:  # and the others have come as far as they could
+                raise failed
+
+    async def _fold_lane(self, batches: Iterable[Batch]) -> None:
+        """Hand batches to the handler one after another, as many a transaction as it may take."""
         portion: list[Batch] = []
         for batch in batches:
             portion.append(batch)
@@ -273,3 +287,13 @@ class Consumer(Generic[ConnectionT]):
                 told.warning("consumer_waits", reason=reason)
             case _, Park(reason):
                 told.error("consumer_blocked", reason=reason, exc_info=error)
+
+
+def _lanes(batches: Sequence[Batch], most: int) -> list[list[Batch]]:
+    """Batches shared out by partition, in as many lanes at most."""
+    partitions = sorted({batch.partition for batch in batches})
+    return [
+        [batch for batch in batches if batch.partition in mine]
+        for mine in (partitions[lane::most] for lane in range(most))
+        if mine
+    ]

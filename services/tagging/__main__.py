@@ -76,6 +76,8 @@ from services.tagging.settings import TaggingSettings
 from services.tagging.store.features import all_filling
 from services.tagging.tallying import Tallying
 
+LANES: Final = 2
+"""While one transaction of features computes, another waits for the database."""
 _MEGABYTE: Final = 1024 * 1024
 
 
@@ -185,7 +187,7 @@ async def live(life: Lifecycle, settings: TaggingSettings) -> None:
     moving = Moving(Following(map_, rulebook, lambda _: None))
     learning = ground.folding(MAP, IDENTITY, moving.fold)
     # As many as are answered at once: what is folded behind a backlog would else be marked and read again.
-    pace = ConsumerSettings(transaction_events=settings.evaluation_portion)
+    pace = ConsumerSettings(transaction_events=settings.evaluation_portion, lanes=LANES)
     consumers = [ground.consumer(folding, held, source, pace), ground.consumer(learning, followed, identity)]
     layering = Layering(catalogues, placing)
     backfill = Backfill(

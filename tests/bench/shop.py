@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -106,8 +106,9 @@ def _family(pid: int) -> list[psutil.Process]:
 def _cpu(pid: int) -> float:
     total = 0.0
     for process in _family(pid):
-        times = process.cpu_times()
-        total += times.user + times.system
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            times = process.cpu_times()
+            total += times.user + times.system
     own = psutil.Process(pid).cpu_times()  # children that have ended count as their parent's
     return total + own.children_user + own.children_system
 
