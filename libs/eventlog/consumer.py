@@ -1,4 +1,4 @@
-"""The consumer of another service's log: one read loop for all its partitions, and a transaction at a time in each lane."""
+"""The consumer of another service's log: one read loop for its partitions, and in each lane a transaction at a time."""
 
 import asyncio
 import time

@@ -136,6 +136,14 @@ class PostgresLog:
             results.append(Appended(partition, position, duplicate, duplicate and digest != event.digest))
         return results
 
+    async def append_derived(self, connection: Connection, events: Sequence[NewEvent]) -> None:
+        """Append within the caller's transaction what follows from rows that it holds, so that nobody else can.
+
+        The ids are not remembered: a repeat would not be found. Raises `asyncpg.CheckViolationError` as `append_in`.
+        """
+        if events:
+            await self._record(connection, events, remembered=False)
+
     async def _standing(
         self, connection: Connection, events: Sequence[NewEvent]
     ) -> dict[tuple[str, bytes], tuple[int, int, int]]:
@@ -149,7 +157,7 @@ class PostgresLog:
             for event_id, partition, position, digest in await connection.fetch(_KNOWN_IDS, tenant, wanted)
         }
 
-    async def _record(self, connection: Connection, events: list[NewEvent]) -> Placed:
+    async def _record(self, connection: Connection, events: Sequence[NewEvent], *, remembered: bool = True) -> Placed:
         """Give events their positions under the locks of their heads, and write them."""
         partitions = [partition_of(event.key, self.partitions) for event in events]
         heads = {
@@ -163,9 +171,10 @@ class PostgresLog:
             position[partition] += 1
             placed.append((partition, position[partition], event))
         await write(connection, "log", LOG_COLUMNS, log_rows(placed, recorded_at))
-        # Sorted, so that two appends that share ids but no partition never wait for each other in a circle.
-        placed_by_id = sorted(placed, key=lambda place: (place[2].id, place[2].tenant))
-        await write(connection, "message_ids", MESSAGE_ID_COLUMNS, message_id_rows(placed_by_id, recorded_at))
+        if remembered:
+            # Sorted, so that two appends that share ids but no partition never wait for each other in a circle.
+            placed_by_id = sorted(placed, key=lambda place: (place[2].id, place[2].tenant))
+            await write(connection, "message_ids", MESSAGE_ID_COLUMNS, message_id_rows(placed_by_id, recorded_at))
         await connection.execute(_ADVANCE_HEADS, list(position), list(position.values()), recorded_at)
         return placed
 

@@ -37,9 +37,9 @@ class Answering(NamedTuple):
         """What somebody who is due holds now, and what is to be told of that."""
         holding, changes = before.copy(), list[Change]()
         holding.revision += 1
-        compiled = self.compiled
-        tags, moments = holding.tags, holding.changes
-        around = Around({name: tags[name].value for name in compiled.readers if name in tags})
+        compiled, tags, moments = self.compiled, holding.tags, holding.changes
+        order, definitions, readers = compiled.order, compiled.definitions, compiled.readers
+        around = Around({name: tags[name].value for name in readers if name in tags})
         asked = compiled.asked(known.features, around, known.said, known.ranks, self.now)
         waiting = self._waiting(due, before, asked)  # a heap, so sorted
         answered = -1
@@ -47,8 +47,8 @@ class Answering(NamedTuple):
             place = heappop(waiting)
             if place == answered:
                 continue
-            answered, name = place, compiled.order[place]
-            definition = compiled.definitions[name]
+            answered, name = place, order[place]
+            definition = definitions[name]
             found, held = definition.verdict(asked), tags.get(name)
             if found.changes_at is None:
                 moments.pop(name, None)
@@ -59,9 +59,9 @@ class Answering(NamedTuple):
                 changes.append(self._change(due, holding, name, found, definition.version))
             elif held is not None:
                 tags[name] = _renewed(held, found, definition.version)
-            if name in compiled.readers and (news or not definition.tells_all):
+            if name in readers and (news or not definition.tells_all):
                 around.let(name, found.value)
-                for reader in compiled.readers[name]:
+                for reader in readers[name]:
                     heappush(waiting, reader)
         changes += self._retired(due, holding)
         if due.historical:
@@ -83,11 +83,13 @@ class Answering(NamedTuple):
 
     def _retired(self, due: Due, holding: Holding) -> list[Change]:
         """What is to be told of definitions that are no more."""
-        known = self.compiled.definitions  # that all are known is the rule, so no set of them all is made
-        for name in [name for name in holding.changes if name not in known]:
+        known = self.compiled.definitions.keys()
+        if holding.tags.keys() <= known and holding.changes.keys() <= known:
+            return []  # the rule
+        for name in holding.changes.keys() - known:
             del holding.changes[name]
         gone = Verdict(None, against="retired")
-        names = sorted(name for name in holding.tags if name not in known)
+        names = sorted(holding.tags.keys() - known)
         return [self._change(due, holding, name, gone, holding.tags[name].version) for name in names]
 
     def _waiting(self, due: Due, before: Holding, asked: Asked) -> list[int]:

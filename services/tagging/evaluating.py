@@ -111,7 +111,7 @@ class Evaluating:
             # taken as they come, so nobody else's may be waited for behind them, or two would wait in a circle.
             due = await DueRows(connection, tenant.id).take(now, self.size)
             if due:
-                await self._tell(connection, await self._answered(connection, tenant, now, due, {}))
+                await self.log.append_derived(connection, await self._answered(connection, tenant, now, due, {}))
             return bool(due)
 
     async def at_once(self, connection: Connection, folded: Sequence[Folded]) -> None:
@@ -142,11 +142,7 @@ class Evaluating:
             else:
                 tenant = self.tenants.get(one.tenant)
                 events += await self._answered(connection, tenant, now, due, one.features)
-        await self._tell(connection, events)
-
-    async def _tell(self, connection: Connection, events: Sequence[NewEvent]) -> None:
-        if events:
-            await self.log.append_in(connection, events, look_first=False)
+        await self.log.append_derived(connection, events)
 
     async def _answered(
         self,
@@ -250,7 +246,7 @@ class Evaluating:
             change = holding.next_change()
             if change is None:
                 done.append(one.person)
-            else:
+            elif change != one.waits_until:
                 later[one.person] = change
         await rows.later(later)
         await rows.done(done)

@@ -74,7 +74,9 @@ def without_trim() -> None:
 def without_head_lock() -> None:
     """Positions are taken as from a sequence: outside of the append's transaction, which may fail or be overtaken."""
 
-    async def record(self: PostgresLog, connection: Connection, events: list[NewEvent]) -> postgres.Placed:
+    async def record(
+        self: PostgresLog, connection: Connection, events: Sequence[NewEvent], *, remembered: bool = True
+    ) -> postgres.Placed:
         more = Counter(partition_of(event.key, self.partitions) for event in events)
         now = self._clock.now()
         taken = await self._pool.fetch(_TAKE_POSITIONS, sorted(more), [more[one] for one in sorted(more)], now)
@@ -84,12 +86,10 @@ def without_head_lock() -> None:
             partition = partition_of(event.key, self.partitions)
             position[partition] += 1
             placed.append((partition, position[partition], event))
-        by_id = sorted(placed, key=lambda place: (place[2].id, place[2].tenant))
-        for table, columns, rows in (
-            ("log", LOG_COLUMNS, log_rows(placed, now)),
-            ("message_ids", MESSAGE_ID_COLUMNS, message_id_rows(by_id, now)),
-        ):
-            await write(connection, table, columns, rows)
+        await write(connection, "log", LOG_COLUMNS, log_rows(placed, now))
+        if remembered:
+            by_id = sorted(placed, key=lambda place: (place[2].id, place[2].tenant))
+            await write(connection, "message_ids", MESSAGE_ID_COLUMNS, message_id_rows(by_id, now))
         return placed
 
     PostgresLog._record = record  # type: ignore[method-assign]

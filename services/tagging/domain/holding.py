@@ -76,8 +76,10 @@ def event_id(tenant: str, person: bytes, revision: int, name: str) -> bytes:
 
 def is_news(verdict: Verdict, held: Held | None) -> bool:
     """Whether a verdict says something else than what is held."""
-    if held is None or verdict.value is None:
-        return held is not None or verdict.value is not None
+    if held is None:
+        return verdict.value is not None
+    if verdict.value is None:
+        return True
     return (verdict.value, isinstance(verdict.value, bool), verdict.of) != (
         held.value,
         isinstance(held.value, bool),

@@ -161,6 +161,8 @@ class Laddered(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             changes_at = earliest(changes_at, found.changes_at)
             if found.holds:
                 return Verdict(completion.value, changes_at, "", "inferred", completion.confidence)
+        if changes_at is None and against == "condition":
+            return _NOTHING
         return Verdict(None, changes_at, against=against)
 
     def _measured(self, rung: Rung, found: Answer, asked: Asked) -> Scalar | None:
@@ -198,6 +200,7 @@ _LINES: Final[Mapping[str, str]] = {
 }
 
 _NO: Final[Scalar] = False
+_NOTHING: Final = Verdict(None)  # of those who are answered, most have most definitions neither now nor later
 
 
 def _said(by_hand: ByHand, changes_at: Micros | None) -> Verdict:

@@ -60,9 +60,7 @@ _TAKE: Final = """
 _LATER: Final = """
     UPDATE due SET at = later.at, affected = '{}', backfill = '{}', cause = NULL, historical = false
     FROM unnest($2::uuid[], $3::bigint[]) AS later(person, at)
-    WHERE due.tenant = $1 AND due.person = later.person
-        AND (due.at, due.affected, due.backfill, due.cause)
-            IS DISTINCT FROM (later.at, '{}'::text[], '{}'::text[], NULL)"""
+    WHERE due.tenant = $1 AND due.person = later.person"""
 
 _POSTPONE: Final = "UPDATE due SET at = $3 WHERE tenant = $1 AND person = ANY($2::uuid[])"
 
@@ -80,7 +78,8 @@ _TENANTS_DUE: Final = """
 class Due(NamedTuple):
     """Somebody who is due: for some tags, of which `backfill` are answered by history; caused by an event, if any.
 
-    `historical` tells that all that it follows from was collected as history.
+    `historical` tells that all that it follows from was collected as history. `waits_until` is the moment that the row
+    names, where it says nothing else.
     """
 
     person: bytes
@@ -89,6 +88,7 @@ class Due(NamedTuple):
     backfill: frozenset[str]
     cause: bytes | None
     historical: bool = False
+    waits_until: Micros | None = None
 
 
 class Marks(NamedTuple):
@@ -180,6 +180,7 @@ def _marked(one: Due, marks: Marks) -> Due:
         one.backfill,
         marks.causes.get(one.person, one.cause),
         one.person in marks.historical and (one.historical or one.affected == NOTHING),
+        None if one.affected != NOTHING or one.backfill or one.cause is not None else one.at,
     )
 
 

@@ -59,19 +59,50 @@ async def test_what_answering_breaks_of_is_not_the_fault_of_what_was_folded(tag_
     tag_world.now = START
     await tag_world.publish(BUYER)
     await tag_world.settle()
-    append_in = tag_world.log.append_in
+    append_derived = tag_world.log.append_derived
 
-    async def broken(connection: Connection, events: Sequence[NewEvent], *, look_first: bool = True) -> None:
+    async def broken(connection: Connection, events: Sequence[NewEvent]) -> None:
         await connection.execute("SELECT 1 / 0")
 
-    tag_world.log.append_in = broken  # type: ignore[method-assign, assignment]
+    tag_world.log.append_derived = broken  # type: ignore[method-assign]
     tag_world.collect(ANNA, "bought", START)
     await tag_world.fold()
     assert await tag_world.held() == {}
     assert not (await tag_world.folding.letters.parked()).letters
-    tag_world.log.append_in = append_in  # type: ignore[method-assign]
+    tag_world.log.append_derived = append_derived  # type: ignore[method-assign]
     await tag_world.settle()
     assert await tag_world.held() == await tag_world.told() == await tag_world.expected() != {}
+
+
+async def test_of_whom_the_next_moment_stays_no_row_is_written(tag_world: TagWorld) -> None:
+    tag_world.now = START
+    await tag_world.publish(document("recent", "{did: {event: bought, within: 7d}}"))
+    await tag_world.settle()
+    tag_world.collect(ANNA, "bought", START)
+    await tag_world.fold()
+    rows = "SELECT person, at, ctid, affected, cause FROM due"
+    ((person, at, *written),) = await tag_world.pool.fetch(rows)
+    assert person == ANNA
+    assert at > START
+    tag_world.collect(ANNA, "bought", START + SECOND)  # the day goes on to count until the same midnight
+    await tag_world.fold()
+    assert [(person, at, *written)] == [tuple(row) for row in await tag_world.pool.fetch(rows)]
+    tag_world.now = at
+    assert await tag_world.answer()
+    assert await tag_world.held() == {}
+    assert await tag_world.pool.fetch(rows) == []
+
+
+async def test_what_is_told_follows_from_rows_and_is_not_remembered_by_its_id(tag_world: TagWorld) -> None:
+    remembered = "SELECT count(*) FROM message_ids"
+    tag_world.now = START
+    await tag_world.publish(BUYER)
+    await tag_world.settle()
+    before = await tag_world.pool.fetchval(remembered)
+    tag_world.collect(ANNA, "bought", START)
+    await tag_world.fold()
+    assert await tag_world.told() == await tag_world.held() != {}
+    assert await tag_world.pool.fetchval(remembered) == before
 
 
 async def test_people_of_all_tenants_are_waited_for_before_the_log_is_held(tag_world: TagWorld) -> None:
