@@ -33,12 +33,13 @@ RATE: Final = int(os.environ.get("PORTRAIT_BENCH_RATE", AIM))
 PROBES: Final = 10
 """One batch in so many is followed by a probe."""
 PROBE_SECONDS: Final = 0.004
+_TWO: Final = "two replicas of tagging; baseline: one"
 
 
 async def collect_to_tags(shop: Shop, seconds: float = 60.0) -> None:
     """As many batches of 500 as the service takes; the end is when everybody who did anything has been answered.
 
-    Beside it, the same interactions while tagging is down.
+    Beside it, the same interactions with another replica of tagging, and while tagging is down.
     """
     bench = "collect_to_tags"
     said = {"definitions": DEFINITIONS, "newcomers": NEWCOMERS, "batch": BATCH, "in_flight": IN_FLIGHT}
@@ -48,12 +49,16 @@ async def collect_to_tags(shop: Shop, seconds: float = 60.0) -> None:
         walked = _Walk(to_people, tagging).walked
         await collect(shop, requests, min(WARMING_SECONDS, seconds), walked)
         whole = await collect(shop, requests, seconds, walked)
+        async with shop.stack.another("tagging"):
+            await collect(shop, requests, min(WARMING_SECONDS, seconds), walked)  # partitions are shared out anew
+            shared = await collect(shop, requests, seconds / 3, walked)
         service = shop.stack.services["tagging"]
         await service.stop()
         alone = await collect(shop, requests, seconds / 3, to_people.walked)
         await service.start()
         await walked()
     whole.print(bench, events_per_s=12_000, cpu_us=None, alone=alone, told="baseline: without tagging; ")
+    Figure(bench, "events_per_s_of_two", shared.events_per_s, "events/s", whole.events_per_s, detail=_TWO).print()
 
 
 async def tag_freshness(shop: Shop, seconds: float = 30.0) -> None:
