@@ -13,6 +13,7 @@ from tests.bench import (
     group_portrait,
     identity,
     machine,
+    merge_freshness,
     people,
     rebuild,
     segment_adhoc,
@@ -45,6 +46,7 @@ IN_SHOP: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
 WHO_IS_WHO: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
     "batch_resolve": people.batch_resolve,
     "collect_to_people": people.collect_to_people,
+    "merge_freshness": merge_freshness.merge_freshness,
 }
 """In a shop with an identity service, which costs the others."""
 TAGS: Final[Mapping[str, Callable[[Shop], Awaitable[None]]]] = {
