@@ -5,6 +5,7 @@ from portrait.tagging.v1 import tag_pb2 as tags
 from portrait.tagging.v1 import tags_service_pb2 as pb
 
 from libs.conditions.yaml_form import read_condition
+from libs.rpc.pages import next_page
 from services.tagging.api import publishing as publishing_methods
 from services.tagging.codec.drafts import draft_of
 from services.tagging.queries.names import Described
@@ -168,6 +169,12 @@ async def test_tags_are_listed_in_pages_by_key(tagged: Tagged) -> None:
     assert ([one.key for one in rest.definitions], rest.next_page_token) == (["c"], "")
     interests = await tagged.stub.ListTags(pb.ListTagsRequest(category="interest"))
     assert [one.key for one in interests.definitions] == ["b"]
+
+
+async def test_a_forged_token_of_tags_is_refused(tagged: Tagged) -> None:
+    token = next_page(pb.ListTagsRequest(), "\0")
+    told = await refused(tagged.stub.ListTags(pb.ListTagsRequest(page_token=token)))
+    assert (told.code, list(told.violations)) == ("INVALID_ARGUMENT", ["page_token"])
 
 
 async def test_a_page_of_tags_reads_no_document_behind_it(tagged: Tagged) -> None:
