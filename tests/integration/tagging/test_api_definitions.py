@@ -6,8 +6,10 @@ from portrait.tagging.v1 import tags_service_pb2 as pb
 
 from libs.conditions.yaml_form import read_condition
 from libs.rpc.pages import next_page
+from libs.runtime.strict_yaml import read_yaml
 from services.tagging.api import publishing as publishing_methods
 from services.tagging.codec.drafts import draft_of
+from services.tagging.domain import kinds
 from services.tagging.queries.names import Described
 from tests.support.definitions import read_tag
 from tests.support.profile import refused
@@ -60,6 +62,24 @@ async def test_the_same_document_again_is_no_new_version(tagged: Tagged) -> None
     await tagged.publish(document())
     again = await tagged.publish(document() + "# a remark\n")
     assert (again.definition.version, list(again.plan.changes)) == (1, [])
+
+
+async def test_a_document_is_read_once_on_its_way_to_the_people(
+    tagged: Tagged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def reading(text: str) -> object:
+        read.append(text)
+        return read_yaml(text)
+
+    monkeypatch.setattr(kinds, "read_yaml", reading)
+    await tagged.did("u1", "product_viewed")
+    documents = [document(owner=f"reader {n}") for n in range(2)]
+    documents.append(document(owner="reader 2") + f"# {'x' * kinds.SHORT}\n")
+    for index, one in enumerate(documents):
+        assert (await tagged.publish(one)).definition.version == index + 1
+    assert read == documents
 
 
 async def test_a_repeated_request_is_answered_as_the_first_was(tagged: Tagged) -> None:
