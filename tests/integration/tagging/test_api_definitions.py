@@ -175,6 +175,7 @@ async def test_names_that_no_schema_has_are_doubtful(tagged: Tagged) -> None:
     tagged.names.described = Described({"product_view": {}}, {})
     plan = (await tagged.stub.PreviewTag(pb.PreviewTagRequest(document=document()))).plan
     assert list(plan.warnings) == ["when.did.event: no event 'product_viewed' is known, did you mean 'product_view'?"]
+    assert list(plan.unknown) == [pb.UnknownName(warning=0, kind="event", name="product_viewed")]
     tagged.names.described = Described({}, {}, told=False)
     plan = (await tagged.stub.PreviewTag(pb.PreviewTagRequest(document=document()))).plan
     assert "could not be read" in plan.warnings[-1]
