@@ -3,7 +3,6 @@
 What a document defines and reads is named as in conditions: "tag:vip", "score:vip", "segment:staff", "stage", "tier".
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final, NamedTuple
@@ -12,7 +11,6 @@ from libs.runtime.errors import InvalidArgument
 from libs.runtime.strict_yaml import read_yaml
 
 _EXAMPLES: Final = "tests"
-_UNKNOWN: Final = re.compile(r"no (\w+) '(\w+)' is known")
 _CALLED: Final = {"stage": "the lifecycle", "tier": "the ladder of tiers"}
 
 
@@ -36,9 +34,10 @@ class Pending:
         """Say of a plan what is known only later, in place of numbers and doubts that will be otherwise."""
         plan, awaited = answer.plan, sorted(one.reads & self._how.keys())
         if plan.changes and awaited:
-            doubts = [doubt for doubt in plan.warnings if not self._foreseen(doubt)]
+            foreseen = {one.warning for one in plan.unknown if (one.kind, one.name) in self._known}
+            doubts = [doubt for index, doubt in enumerate(plan.warnings) if index not in foreseen]
             told = {f"reads {_called(name)}, which {self._how[name]} in this batch" for name in awaited}
-            for number in ("looked_at", "gained", "lost", "changed", "holding", "sample", "warnings"):
+            for number in ("looked_at", "gained", "lost", "changed", "holding", "sample", "warnings", "unknown"):
                 plan.ClearField(number)
             plan.warnings.extend(
                 [*(f"{line}: who gets it is seen once that is live" for line in sorted(told)), *doubts]
@@ -49,10 +48,6 @@ class Pending:
             self._known.update((what, key) for what, _, key in (name.partition(":") for name in one.defines))
             for what, several in (("stage", "stages"), ("tier", "tiers")):
                 self._known.update((what, each.key) for each in getattr(answer.definition, several, ()))
-
-    def _foreseen(self, doubt: str) -> bool:
-        unknown = _UNKNOWN.search(doubt)
-        return unknown is not None and (unknown[1], unknown[2]) in self._known
 
 
 def written(where: str, document: str) -> Written:

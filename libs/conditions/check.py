@@ -49,6 +49,8 @@ class Finding:
     path: str
     message: str
     severity: Severity = "warning"
+    kind: str = ""
+    """What would have the unknown name: "event", "property", "trait", "tag", and whatever else can be read."""
     unknown: str = ""
     known: Collection[str] = ()
     """The names of which one may be meant by the unknown one."""
@@ -219,7 +221,7 @@ def _known(path: str, name: str, what: str, known: Collection[str]) -> Iterator[
 
 
 def _unknown(path: str, name: str, what: str, known: Collection[str]) -> Finding:
-    return Finding(path, f"no {what} {name!r} is known", unknown=name, known=known)
+    return Finding(path, f"no {what} {name!r} is known", kind=what, unknown=name, known=known)
 
 
 def _under(path: str, name: str) -> str:

@@ -11,7 +11,7 @@ from portrait.ops.v1 import projections_service_pb2 as pb
 from libs.eventlog.dead_letters import COLUMNS, Kind, Letter, letter_in
 from libs.eventlog.mending import Dropping, Mender
 from libs.rpc.caller import calling_tenant
-from libs.rpc.pages import next_page, page_cursor
+from libs.rpc.pages import BigInt, SmallInt, Text, next_page, page_cursor
 from libs.rpc.times import timestamp
 from libs.runtime.errors import InvalidArgument, NotFound
 
@@ -50,7 +50,7 @@ class DeadLetterCalls:
     async def list(self, request: pb.ListDeadLettersRequest) -> pb.ListDeadLettersResponse:
         """A page of letters, newest first."""
         limit = request.page_size or PAGE
-        behind = page_cursor(request, tuple[int, str, str, int, int]) or (2**62, "", "", 0, 0)
+        behind = page_cursor(request, tuple[BigInt, Text, Text, SmallInt, BigInt]) or (2**62, "", "", 0, 0)
         chosen = (request.projection, request.key or None, request.show_dropped)
         rows = await self.pool.fetch(_LIST, calling_tenant(), *chosen, *behind, limit + 1)
         fitting = [row for row in rows[:limit] if row["event"] is not None]

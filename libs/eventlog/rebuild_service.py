@@ -22,7 +22,7 @@ from libs.eventlog.rebuild import Phase
 from libs.eventlog.rebuilds import Rebuilds, Standing, check_start
 from libs.eventlog.versions import VersionState, changes
 from libs.rpc.caller import current_caller
-from libs.rpc.pages import Id, next_page, page_cursor
+from libs.rpc.pages import Id, Text, next_page, page_cursor
 from libs.rpc.times import timestamp
 from libs.runtime.errors import NotFound, PermissionDenied
 
@@ -81,7 +81,7 @@ class RebuildMethods(rpc.ProjectionsServicer):
 
     async def DiffRebuild(self, request: pb.DiffRebuildRequest, context: Context) -> pb.DiffRebuildResponse:
         rebuilds, limit = self._of(request).rebuilds, request.page_size or PAGE
-        behind = page_cursor(request, tuple[str, Id])
+        behind = page_cursor(request, tuple[Text, Id])
         standing = await rebuilds.get(request.version)
         if request.compare_again:
             await rebuilds.compare_again(standing.version)

@@ -17,6 +17,12 @@ Id = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 BigInt = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """A number within a cursor, of those that a column can hold."""
 
+SmallInt = Annotated[int, msgspec.Meta(ge=-(2**15), le=2**15 - 1)]
+"""The same of a small column, such as that of a partition."""
+
+Text = Annotated[str, msgspec.Meta(pattern=r"^[^\0]*\Z")]
+"""A text within a cursor, of those that a column can hold: all without NUL."""
+
 _DIGEST_BYTES: Final = 8
 _INVALID: Final = "is not a token of this request: ask for the first page, without one"
 

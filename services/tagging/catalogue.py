@@ -14,7 +14,7 @@ from libs.runtime.tenants import Tenants
 from libs.telemetry.metrics import Metrics
 from services.tagging.compiled import Compiled, compile_definitions
 from services.tagging.domain.cuts import CutMade
-from services.tagging.domain.kinds import read_definitions
+from services.tagging.domain.kinds import definitions_in
 from services.tagging.domain.published import Published
 from services.tagging.store.cuts import CutRows
 from services.tagging.store.definitions import DefinitionRows
@@ -95,7 +95,7 @@ class Catalogues:
         cuts: Sequence[CutMade] = (),
     ) -> Compiled:
         """Compile definitions as published, with cuts; raises `InvalidArgument` where some read in a circle."""
-        definitions = {each.name: each for one in published for each in read_definitions(one.document, one.version)}
+        definitions = {each.name: each for one in published for each in definitions_in(one)}
         causes = {**retired, **{one.name: one.event_id for one in published}}
         return compile_definitions(definitions, self.tenants.get(tenant).zone, version, causes, cuts)
 

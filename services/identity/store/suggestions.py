@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Final
 
 import asyncpg
 import msgspec
 
 from libs.eventlog.database import Connection
-from libs.people.keys import KEY_BYTES
+from libs.rpc.pages import Id
 from libs.runtime.clock import Micros
 from services.identity.domain.decisions import FORBIDDEN, UNLINKED
 from services.identity.domain.evidence import Key
@@ -21,7 +21,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     """The last suggestion of a page."""
 
     score: float
-    id: Annotated[bytes, msgspec.Meta(min_length=KEY_BYTES, max_length=KEY_BYTES)]
+    id: Id
 
 
 FIRST_PAGE: Final = Cursor(2.0, b"\xff" * 16)

@@ -12,6 +12,7 @@ from libs.eventlog.projection import standing
 from libs.people.person import Member, Name
 from libs.people.said import INTERACTION_RECORDED
 from libs.people.spans import WHOLE
+from libs.rpc.pages import BigInt, SmallInt
 from libs.runtime.errors import NotFound
 from services.profile.domain.event_names import event_name
 from services.profile.domain.interaction import read_interaction
@@ -22,9 +23,9 @@ from services.profile.queries.portraits import Portraits
 class TimelineCursor(msgspec.Struct, frozen=True, array_like=True):
     """Where a page of a timeline ended."""
 
-    occurred_at: int
-    position: int
-    partition: int = 0
+    occurred_at: BigInt
+    position: BigInt
+    partition: SmallInt = 0
 
 
 class Entry(NamedTuple):

@@ -2,7 +2,7 @@
 
 from portrait.tagging.v1 import tags_service_pb2 as pb
 
-from libs.rpc.pages import next_page, page_cursor
+from libs.rpc.pages import Text, next_page, page_cursor
 from services.tagging.api.parts import Context
 from services.tagging.api.publishing import PAGE, PublishingMethods, Written, stands
 from services.tagging.codec.definitions import category_of, definition_on_wire
@@ -36,7 +36,7 @@ class DefinitionMethods(PublishingMethods):
         )
 
     async def ListTags(self, request: pb.ListTagsRequest, context: Context) -> pb.ListTagsResponse:
-        limit, behind = request.page_size or PAGE, page_cursor(request, str) or ""
+        limit, behind = request.page_size or PAGE, page_cursor(request, Text) or ""
 
         def meets(one: Published) -> bool:
             if not (request.retired or stands(one)):

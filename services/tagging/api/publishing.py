@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 from portrait.tagging.v1 import segments_service_pb2 as segments
 from portrait.tagging.v1 import tags_service_pb2 as pb
 
-from libs.conditions.check import told
 from libs.rpc.caller import calling_tenant, current_caller
 from libs.runtime.errors import InvalidArgument, NotFound
 from services.tagging.api.parts import Methods
@@ -59,10 +58,8 @@ class PublishingMethods(Methods):
         plan = TagPlan()
         if tried.changes:
             plan = await self._parts.previewing.plan(tenant, tried.definitions, look_at)
-        warnings = told(tried.findings)
-        if not (await self._parts.names.of(tenant)).told:
-            warnings.append(NOT_CHECKED)
-        return tried, plan_on_wire(plan, warnings, tried.changes)
+        unchecked = () if (await self._parts.names.of(tenant)).told else (NOT_CHECKED,)
+        return tried, plan_on_wire(plan, tried.findings, tried.changes, unchecked)
 
     async def _publish(self, written: Written, etag: str, request_id: str, *, validate_only: bool) -> Publication:
         tenant = calling_tenant()

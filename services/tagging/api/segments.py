@@ -5,7 +5,7 @@ from typing import Final
 from portrait.tagging.v1 import segments_service_pb2 as pb
 
 from libs.rpc.caller import calling_tenant, current_caller
-from libs.rpc.pages import next_page, page_cursor
+from libs.rpc.pages import Text, next_page, page_cursor
 from libs.runtime.errors import InvalidArgument
 from services.tagging.api.parts import Context
 from services.tagging.api.publishing import PAGE, PublishingMethods, Written, stands
@@ -33,7 +33,7 @@ class SegmentMethods(PublishingMethods):
         )
 
     async def ListSegments(self, request: pb.ListSegmentsRequest, context: Context) -> pb.ListSegmentsResponse:
-        limit, behind = request.page_size or PAGE, page_cursor(request, str) or ""
+        limit, behind = request.page_size or PAGE, page_cursor(request, Text) or ""
         found = await self._newest("segment", behind, limit + 1, lambda one: request.retired or stands(one))
         response = pb.ListSegmentsResponse(definitions=map(segment_on_wire, found[:limit]))
         if len(found) > limit:

@@ -6,7 +6,7 @@ from typing import Final
 from portrait.tagging.v1 import tag_pb2 as pb
 
 from libs.rpc.times import timestamp
-from services.tagging.domain.kinds import read_definitions
+from services.tagging.domain.kinds import definitions_in
 from services.tagging.domain.published import Published, State
 from services.tagging.domain.tag import TagDefinition
 from services.tagging.domain.values import ValueType
@@ -53,6 +53,6 @@ def category_of(tag: Published) -> str:
 
 
 def _said(tag: Published) -> TagDefinition:
-    said, *_ = read_definitions(tag.document, tag.version)
+    said, *_ = definitions_in(tag)
     assert isinstance(said, TagDefinition)
     return said

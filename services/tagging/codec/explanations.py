@@ -1,10 +1,11 @@
 """Plans and explanations on the wire."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from portrait.tagging.v1 import tag_pb2 as tags
 from portrait.tagging.v1 import tags_service_pb2 as pb
 
+from libs.conditions.check import MOST_TOLD, Finding, told
 from libs.conditions.numbers import SCALE
 from libs.rpc.times import timestamp
 from services.tagging.codec.values import origin_on_wire, value_on_wire
@@ -33,8 +34,10 @@ def held_on_wire(tag: str, held: Held) -> tags.HeldTag:
     )
 
 
-def plan_on_wire(plan: TagPlan, warnings: Iterable[str] = (), changes: Iterable[str] = ()) -> pb.TagPlan:
-    """What a definition would change; `changes` are those in its document."""
+def plan_on_wire(
+    plan: TagPlan, findings: Sequence[Finding], changes: Iterable[str], more: Iterable[str] = ()
+) -> pb.TagPlan:
+    """What a definition would change; `findings` and `changes` are those in its document, `more` is doubtful beside."""
     return pb.TagPlan(
         population=plan.population,
         looked_at=plan.looked_at,
@@ -52,8 +55,13 @@ def plan_on_wire(plan: TagPlan, warnings: Iterable[str] = (), changes: Iterable[
             for one in plan.sample
         ),
         reads_history=plan.reads_history,
-        warnings=warnings,
+        warnings=[*told(findings), *more],
         changes=changes,
+        unknown=(
+            pb.UnknownName(warning=index, kind=one.kind, name=one.unknown)
+            for index, one in enumerate(findings[:MOST_TOLD])
+            if one.kind
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from services.tagging.codec.definitions import STATES
 from services.tagging.codec.explanations import leaf_on_wire
 from services.tagging.domain.explanation import MoveReason, StageExplanation
 from services.tagging.domain.holding import Held
-from services.tagging.domain.kinds import read_definitions
+from services.tagging.domain.kinds import definitions_in
 from services.tagging.domain.lifecycle import LifecycleDefinition
 from services.tagging.domain.names import STAGE
 from services.tagging.domain.published import Published
@@ -19,7 +19,7 @@ from services.tagging.domain.published import Published
 
 def lifecycle_on_wire(lifecycle: Published, *, document: bool = True) -> pb.LifecycleDefinition:
     """A lifecycle as it was published, and what its document says."""
-    said, *_ = read_definitions(lifecycle.document, lifecycle.version)
+    said, *_ = definitions_in(lifecycle)
     assert isinstance(said, LifecycleDefinition)
     return pb.LifecycleDefinition(
         key=said.key,

@@ -11,7 +11,7 @@ from services.tagging.codec.explanations import by_hand_on_wire, reason_on_wire
 from services.tagging.codec.values import origin_on_wire
 from services.tagging.domain.explanation import Explanation
 from services.tagging.domain.holding import Held
-from services.tagging.domain.kinds import read_definitions
+from services.tagging.domain.kinds import definitions_in
 from services.tagging.domain.names import EVERYONE, key_of, kind_of
 from services.tagging.domain.published import Published
 from services.tagging.domain.segment import SegmentDefinition
@@ -19,7 +19,7 @@ from services.tagging.domain.segment import SegmentDefinition
 
 def segment_on_wire(segment: Published, *, document: bool = True) -> pb.SegmentDefinition:
     """A segment as it was published, and what its document says."""
-    said, *_ = read_definitions(segment.document, segment.version)
+    said, *_ = definitions_in(segment)
     assert isinstance(said, SegmentDefinition)
     return pb.SegmentDefinition(
         key=said.key,

@@ -7,7 +7,7 @@ from portrait.tagging.v1 import tiers_pb2 as pb
 from libs.rpc.times import timestamp
 from services.tagging.codec.definitions import STATES
 from services.tagging.domain.holding import Held
-from services.tagging.domain.kinds import read_definitions
+from services.tagging.domain.kinds import definitions_in
 from services.tagging.domain.names import TIER
 from services.tagging.domain.published import Published
 from services.tagging.domain.tiers import TiersDefinition
@@ -15,7 +15,7 @@ from services.tagging.domain.tiers import TiersDefinition
 
 def tiers_on_wire(tiers: Published, *, document: bool = True) -> pb.TiersDefinition:
     """Tiers as they were published, and what their document says."""
-    said, *_ = read_definitions(tiers.document, tiers.version)
+    said, *_ = definitions_in(tiers)
     assert isinstance(said, TiersDefinition)
     return pb.TiersDefinition(
         key=said.key,

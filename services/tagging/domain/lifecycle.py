@@ -120,14 +120,14 @@ class LifecycleDefinition(msgspec.Struct, frozen=True, dict=True):
         ]
 
 
-def read_lifecycle(said: Said, version: int) -> LifecycleDefinition:
-    """The lifecycle that a document says, as the version given; raises `InvalidArgument` with the path inside of it."""
+def read_lifecycle(said: Said) -> LifecycleDefinition:
+    """The lifecycle that a document says, as version 1; raises `InvalidArgument` with the path inside of it."""
     fields = said.fields(*_NEEDED, "tests", needs=_NEEDED)
     stages = tuple(_stages(fields["stages"]))
     keys = tuple(stage.key for stage in stages)
     return LifecycleDefinition(
         key=read_key(fields["lifecycle"]),
-        version=version,
+        version=1,
         titles=titles(fields["title"]),
         owner=fields["owner"].text(),
         description=fields["description"].text(),

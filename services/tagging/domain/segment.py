@@ -62,15 +62,15 @@ class Everyone(msgspec.Struct, frozen=True):
         return Verdict(True if asked.known else None)
 
 
-def read_segment(said: Said, version: int) -> SegmentDefinition:
-    """The segment that a document says, as the version given; raises `InvalidArgument` with the path inside of it."""
+def read_segment(said: Said) -> SegmentDefinition:
+    """The segment that a document says, as version 1; raises `InvalidArgument` with the path inside of it."""
     fields = said.fields(*_NEEDED, "when", "list", "tests", needs=_NEEDED)
     is_list = "list" in fields and fields["list"].flag()
     if is_list == ("when" in fields):
         said.fail("needs when, or list: true, and not both")
     return SegmentDefinition(
         key=read_key(fields["segment"]),
-        version=version,
+        version=1,
         titles=titles(fields["title"]),
         owner=fields["owner"].text(),
         description=fields["description"].text(),

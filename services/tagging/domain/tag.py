@@ -46,8 +46,8 @@ class TagDefinition(Laddered, frozen=True, kw_only=True):
             yield "" if self.source == "trait" and path == "when" else path, condition_
 
 
-def read_tag(said: Said, version: int) -> TagDefinition:
-    """The tag that a document says, as the version given; raises `InvalidArgument` with the path inside of it."""
+def read_tag(said: Said) -> TagDefinition:
+    """The tag that a document says, as version 1; raises `InvalidArgument` with the path inside of it."""
     fields = said.fields(*_FIELDS, needs=_NEEDED)
     source: Source = cast("Source", one_of(fields["source"], get_args(Source)))
     value_type: ValueType = cast("ValueType", one_of(fields["value"], get_args(ValueType)))
@@ -60,7 +60,7 @@ def read_tag(said: Said, version: int) -> TagDefinition:
     key = read_key(fields["tag"])
     return TagDefinition(
         key=key,
-        version=version,
+        version=1,
         titles=titles(fields["title"]),
         category=one_of(fields["category"], tuple(CATEGORIES)),
         owner=fields["owner"].text(),

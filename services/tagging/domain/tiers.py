@@ -47,8 +47,8 @@ class TiersDefinition(Laddered, frozen=True, kw_only=True):
         return TIER
 
 
-def read_tiers(said: Said, version: int) -> TiersDefinition:
-    """The tiers that a document says, as the version given; raises `InvalidArgument` with the path inside of it."""
+def read_tiers(said: Said) -> TiersDefinition:
+    """The tiers that a document says, as version 1; raises `InvalidArgument` with the path inside of it."""
     fields = said.fields(*_NEEDED, "tests", needs=_NEEDED)
     tiers: list[Tier] = []
     rungs: list[Rung] = []
@@ -63,7 +63,7 @@ def read_tiers(said: Said, version: int) -> TiersDefinition:
     tests = fields["tests"].items() if "tests" in fields else ()
     return TiersDefinition(
         key=read_key(fields["tiers"]),
-        version=version,
+        version=1,
         titles=titles(fields["title"]),
         owner=fields["owner"].text(),
         description=fields["description"].text(),

@@ -17,7 +17,7 @@ from libs.runtime.tenants import Tenants
 from libs.telemetry.traces import traceparent_bytes
 from services.tagging.codec.publications import PUBLISHED, RETIRED, published_payload, retired_payload
 from services.tagging.domain.definition import Definition
-from services.tagging.domain.kinds import read_definitions
+from services.tagging.domain.kinds import definitions_in, read_definitions
 from services.tagging.domain.ladder import Laddered
 from services.tagging.domain.lifecycle import LifecycleDefinition
 from services.tagging.domain.names import Kind, document_name, key_of, kind_of
@@ -123,12 +123,12 @@ class Publishing:
         newest = versions[-1] if versions else None
         repeated = next((one for one in versions if one.event_id == id_), None)
         if repeated is not None:
-            return Publication(repeated, read_definitions(repeated.document, repeated.version))
+            return Publication(repeated, definitions_in(repeated))
         _check_etag(etag, newest)
-        definitions = read_definitions(document, newest.version + 1 if newest else 1)
+        definitions = read_definitions(document, newest.version + 1 if newest else 1, kind)
         findings = self._checked(tenant, definitions, await in_force(rows), events, traits)
         standing = newest if newest is not None and newest.state in {"live", "filling"} else None
-        former = read_definitions(standing.document, standing.version) if standing else ()
+        former = definitions_in(standing) if standing else ()
         changes = list(differences(former, definitions))
         if standing is not None and not changes:
             return Publication(standing, former, findings)
@@ -192,7 +192,7 @@ async def in_force(rows: DefinitionRows) -> dict[str, Definition]:
     """The definitions by name that people are answered by, or will be after the next flip."""
     published = await rows.in_states("live", "filling")
     newest = {one.name: one for one in sorted(published, key=lambda one: one.version)}
-    return {each.name: each for one in newest.values() for each in read_definitions(one.document, one.version)}
+    return {each.name: each for one in newest.values() for each in definitions_in(one)}
 
 
 def _check_etag(etag: str, newest: Published | None) -> None:

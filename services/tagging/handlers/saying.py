@@ -18,7 +18,7 @@ from libs.runtime.errors import FailedPrecondition, InvalidArgument, NotFound
 from libs.telemetry.traces import traceparent_bytes
 from services.tagging.codec.by_hand import TAG_CLEARED, TAG_SET, said_payload, said_type
 from services.tagging.domain.by_hand import Told
-from services.tagging.domain.kinds import read_definitions
+from services.tagging.domain.kinds import definitions_in
 from services.tagging.domain.ladder import Laddered
 from services.tagging.domain.names import key_of, kind_of
 from services.tagging.domain.segment import SegmentDefinition
@@ -167,7 +167,7 @@ class Saying:
 
     async def _definition(self, connection: Connection, tenant: str, name: str) -> TagDefinition | SegmentDefinition:
         published = await DefinitionRows(connection, tenant).in_force(name)
-        definition = read_definitions(published.document, published.version)[0] if published else None
+        definition = definitions_in(published)[0] if published else None
         if not isinstance(definition, TagDefinition | SegmentDefinition):
             raise NotFound(kind_of(name), key_of(name))
         if isinstance(definition, SegmentDefinition) and not definition.is_list:

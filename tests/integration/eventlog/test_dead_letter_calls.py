@@ -15,6 +15,7 @@ from libs.eventlog.ranges import Ranges
 from libs.eventlog.service import Standing, log_services
 from libs.rpc.client import ErrorDetails, channel, details_of, metadata_for
 from libs.rpc.credentials import DevelopmentCredential
+from libs.rpc.pages import next_page
 from libs.rpc.server import serve
 from libs.runtime.tenants import Tenants
 from libs.telemetry.metrics import Metrics
@@ -115,6 +116,16 @@ async def test_letters_of_several_projections_are_paged(world: World) -> None:
         request.page_token = page.next_page_token
     assert not request.page_token
     assert sorted(seen) == [(PROJECTION, 3), (PROJECTION, 4), ("tally", 2)]
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [(2**63, "", "", 0, 0), (0, "\0", "", 0, 0), (0, "", "\0", 0, 0), (0, "", "", 2**15, 0), (0, "", "", 0, 2**63)],
+)
+async def test_a_forged_token_is_refused(world: World, cursor: tuple[object, ...]) -> None:
+    request = pb.ListDeadLettersRequest(page_token=next_page(pb.ListDeadLettersRequest(), cursor))
+    why = await refused(world.stub.ListDeadLetters(request, metadata=DEMO))
+    assert (why.code, list(why.violations)) == ("INVALID_ARGUMENT", ["page_token"])
 
 
 async def test_a_consumers_key_is_retried_and_mended(world: World) -> None:

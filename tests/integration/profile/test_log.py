@@ -13,6 +13,7 @@ from portrait.ops.v1 import projections_service_pb2 as ops_pb
 from portrait.profile.v1 import collector_service_pb2 as collector_pb
 
 from libs.devstack.stack import Stack
+from libs.rpc.pages import next_page
 from tests.support.profile import PARTITIONS, Client, fresh, refused, refused_stream, tracked
 from tests.support.transport import eventually
 
@@ -111,6 +112,13 @@ async def test_there_are_no_dead_letters(demo: Client) -> None:
     answer = await demo.projections.ListDeadLetters(ops_pb.ListDeadLettersRequest(projection="portraits"))
     assert not answer.dead_letters
     why = await refused(demo.projections.ListDeadLetters(ops_pb.ListDeadLettersRequest(page_token="x")))
+    assert (why.code, *why.violations) == ("INVALID_ARGUMENT", "page_token")
+
+
+async def test_a_forged_token_of_a_difference_is_refused(demo: Client) -> None:
+    request = ops_pb.DiffRebuildRequest(projection="portraits")
+    request.page_token = next_page(request, ("\0", bytes(16)))
+    why = await refused(demo.of("*").projections.DiffRebuild(request))
     assert (why.code, *why.violations) == ("INVALID_ARGUMENT", "page_token")
 
 

@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 from google.protobuf.json_format import MessageToDict
 from portrait.profile.v1 import profiles_service_pb2 as pb
 
+from libs.rpc.pages import next_page
 from tests.support.profile import Client, fresh, moment, person, refused, tracked
 
 
@@ -76,6 +78,14 @@ async def test_a_token_is_no_good_for_another_question(demo: Client) -> None:
     for request in others:
         why = await refused(demo.profiles.ListTimeline(request))
         assert (why.code, *why.violations) == ("INVALID_ARGUMENT", "page_token")
+
+
+@pytest.mark.parametrize("cursor", [(2**63, 0, 0), (0, 2**63, 0), (0, 0, 2**15)])
+async def test_a_forged_token_is_refused(demo: Client, cursor: tuple[int, int, int]) -> None:
+    request = pb.ListTimelineRequest(person=person(fresh()))
+    request.page_token = next_page(request, cursor)
+    why = await refused(demo.profiles.ListTimeline(request))
+    assert (why.code, *why.violations) == ("INVALID_ARGUMENT", "page_token")
 
 
 async def test_pages_have_fifty_entries_unless_asked_and_a_thousand_at_most(demo: Client) -> None:

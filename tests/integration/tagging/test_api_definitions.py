@@ -5,8 +5,11 @@ from portrait.tagging.v1 import tag_pb2 as tags
 from portrait.tagging.v1 import tags_service_pb2 as pb
 
 from libs.conditions.yaml_form import read_condition
+from libs.rpc.pages import next_page
+from libs.runtime.strict_yaml import read_yaml
 from services.tagging.api import publishing as publishing_methods
 from services.tagging.codec.drafts import draft_of
+from services.tagging.domain import kinds
 from services.tagging.queries.names import Described
 from tests.support.definitions import read_tag
 from tests.support.profile import refused
@@ -59,6 +62,24 @@ async def test_the_same_document_again_is_no_new_version(tagged: Tagged) -> None
     await tagged.publish(document())
     again = await tagged.publish(document() + "# a remark\n")
     assert (again.definition.version, list(again.plan.changes)) == (1, [])
+
+
+async def test_a_document_is_read_once_on_its_way_to_the_people(
+    tagged: Tagged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def reading(text: str) -> object:
+        read.append(text)
+        return read_yaml(text)
+
+    monkeypatch.setattr(kinds, "read_yaml", reading)
+    await tagged.did("u1", "product_viewed")
+    documents = [document(owner=f"reader {n}") for n in range(2)]
+    documents.append(document(owner="reader 2") + f"# {'x' * kinds.SHORT}\n")
+    for index, one in enumerate(documents):
+        assert (await tagged.publish(one)).definition.version == index + 1
+    assert read == documents
 
 
 async def test_a_repeated_request_is_answered_as_the_first_was(tagged: Tagged) -> None:
@@ -154,6 +175,7 @@ async def test_names_that_no_schema_has_are_doubtful(tagged: Tagged) -> None:
     tagged.names.described = Described({"product_view": {}}, {})
     plan = (await tagged.stub.PreviewTag(pb.PreviewTagRequest(document=document()))).plan
     assert list(plan.warnings) == ["when.did.event: no event 'product_viewed' is known, did you mean 'product_view'?"]
+    assert list(plan.unknown) == [pb.UnknownName(warning=0, kind="event", name="product_viewed")]
     tagged.names.described = Described({}, {}, told=False)
     plan = (await tagged.stub.PreviewTag(pb.PreviewTagRequest(document=document()))).plan
     assert "could not be read" in plan.warnings[-1]
@@ -168,6 +190,12 @@ async def test_tags_are_listed_in_pages_by_key(tagged: Tagged) -> None:
     assert ([one.key for one in rest.definitions], rest.next_page_token) == (["c"], "")
     interests = await tagged.stub.ListTags(pb.ListTagsRequest(category="interest"))
     assert [one.key for one in interests.definitions] == ["b"]
+
+
+async def test_a_forged_token_of_tags_is_refused(tagged: Tagged) -> None:
+    token = next_page(pb.ListTagsRequest(), "\0")
+    told = await refused(tagged.stub.ListTags(pb.ListTagsRequest(page_token=token)))
+    assert (told.code, list(told.violations)) == ("INVALID_ARGUMENT", ["page_token"])
 
 
 async def test_a_page_of_tags_reads_no_document_behind_it(tagged: Tagged) -> None:

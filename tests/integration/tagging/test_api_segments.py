@@ -10,6 +10,7 @@ from portrait.tagging.v1 import tag_pb2 as tags
 from portrait.tagging.v1 import tags_service_pb2 as tags_pb
 from portrait.tagging.v1.segments_service_pb2_grpc import SegmentsStub
 
+from libs.rpc.pages import next_page
 from libs.rpc.times import timestamp
 from services.tagging.domain.names import DAY
 from tests.support.documents import document, segment, tiers
@@ -93,6 +94,12 @@ async def test_segments_are_listed_in_pages(tagged: Tagged) -> None:
     second = await segments(tagged).ListSegments(request)
     assert [one.key for one in [*first.definitions, *second.definitions]] == ["a", "b", "c"]
     assert not second.next_page_token
+
+
+async def test_a_forged_token_of_segments_is_refused(tagged: Tagged) -> None:
+    request = pb.ListSegmentsRequest(page_token=next_page(pb.ListSegmentsRequest(), "\0"))
+    told = await refused(segments(tagged).ListSegments(request))
+    assert (told.code, list(told.violations)) == ("INVALID_ARGUMENT", ["page_token"])
 
 
 async def test_a_list_is_uploaded_once_and_people_are_taken_out_of_it(tagged: Tagged) -> None:

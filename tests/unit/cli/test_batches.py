@@ -17,6 +17,10 @@ def planning(**more: object) -> tags_service_pb2.TagPlan:
     return tags_service_pb2.TagPlan(changes=["is new"], population=9, looked_at=9, holding=3, **more)  # type: ignore[arg-type]  # fields by name
 
 
+def unknown(warning: int, kind: str, name: str) -> tags_service_pb2.UnknownName:
+    return tags_service_pb2.UnknownName(warning=warning, kind=kind, name=name)
+
+
 def test_each_definition_comes_behind_those_that_it_reads() -> None:
     assert in_order([SEGMENT, TIERS, TAG]) == [TAG, TIERS, SEGMENT]
     assert (set(TIERS.defines), set(TIERS.reads)) == ({"tier"}, {"score:vip"})
@@ -41,11 +45,12 @@ def test_a_plan_that_hangs_on_others_of_the_batch_says_so_in_place_of_numbers() 
     first = tags_service_pb2.PublishTagResponse(definition=tags.TagDefinition(key="vip", version=2), plan=planning())
     tiers = tags_service_pb2.PublishTiersResponse(
         definition=tiers_pb2.TiersDefinition(key="value", version=1, tiers=[tiers_pb2.Tier(key="gold")]),
-        plan=planning(warnings=["ladder[0].when.score.vip: no score 'vip' is known"]),
+        plan=planning(warnings=["nobody has the score vip"], unknown=[unknown(0, "score", "vip")]),
     )
-    doubts = ["when.tier: no tier 'gold' is known", "when.tag: no tag 'other' is known, did you mean 'vip'?"]
+    doubts = ["no tag 'vip' is known", "nobody is in the tier gold", "nobody has the tag gold"]
+    names = [unknown(1, "tier", "gold"), unknown(2, "tag", "gold")]
     last = segments.PublishSegmentResponse(
-        definition=segment_pb2.SegmentDefinition(key="best", version=1), plan=planning(warnings=doubts)
+        definition=segment_pb2.SegmentDefinition(key="best", version=1), plan=planning(warnings=doubts, unknown=names)
     )
     pending.settle(TAG, first)
     pending.settle(TIERS, tiers)
@@ -57,8 +62,10 @@ def test_a_plan_that_hangs_on_others_of_the_batch_says_so_in_place_of_numbers() 
     assert list(last.plan.warnings) == [
         "reads the ladder of tiers, which is new in this batch: who gets it is seen once that is live",
         "reads vip, which changes in this batch: who gets it is seen once that is live",
-        doubts[1],
+        doubts[0],
+        doubts[2],
     ]
+    assert not last.plan.unknown
     assert "looked at" not in shown(plan("a.yaml", last.definition, last.plan))
 
 

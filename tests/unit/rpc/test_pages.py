@@ -1,11 +1,12 @@
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from portrait.ops.v1.projections_service_pb2 import ListDeadLettersRequest
 
-from libs.rpc.pages import BigInt, Id, next_page, page_cursor
+from libs.rpc.pages import BigInt, Id, SmallInt, Text, next_page, page_cursor
 from libs.runtime.errors import InvalidArgument
 
 
@@ -16,6 +17,7 @@ class Place:
     name: str
 
 
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 PLACES = st.builds(Place, st.integers(-(2**63), 2**63 - 1), st.binary(), st.text())
 
 
@@ -52,8 +54,38 @@ def test_a_token_that_was_tampered_with_is_refused(data: st.DataObject) -> None:
         page_cursor(ListDeadLettersRequest(page_token=token[:at] + letter + token[at + 1 :]), Place)
 
 
-@pytest.mark.parametrize("cursor", [(0, b"ab"), (0, bytes(17)), (2**63, bytes(16)), (-1,), (0, bytes(16), 0)])
+class Columns(NamedTuple):
+    big: BigInt
+    small: SmallInt
+    text: Text
+    id: Id
+
+
+@given(
+    st.tuples(
+        st.integers(-(2**63), 2**63 - 1), st.integers(-(2**15), 2**15 - 1), TEXTS, st.binary(min_size=16, max_size=16)
+    )
+)
+def test_a_token_takes_what_columns_take(cursor: tuple[int, int, str, bytes]) -> None:
+    token = next_page(ListDeadLettersRequest(), cursor)
+    assert page_cursor(ListDeadLettersRequest(page_token=token), Columns) == cursor
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        (2**63, 0, "", bytes(16)),
+        (0, 2**15, "", bytes(16)),
+        (0, -(2**15) - 1, "", bytes(16)),
+        (0, 0, "a\nb\0c", bytes(16)),
+        (0, 0, "\0\n", bytes(16)),
+        (0, 0, "", b"ab"),
+        (0, 0, "", bytes(17)),
+        (0, 0, ""),
+        (0, 0, "", bytes(16), 0),
+    ],
+)
 def test_a_forged_token_that_no_column_takes_is_refused(cursor: tuple[object, ...]) -> None:
     token = next_page(ListDeadLettersRequest(), cursor)
     with pytest.raises(InvalidArgument):
-        page_cursor(ListDeadLettersRequest(page_token=token), tuple[BigInt, Id])
+        page_cursor(ListDeadLettersRequest(page_token=token), Columns)

@@ -116,6 +116,7 @@ class TagPlan(_message.Message):
     READS_HISTORY_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FIELD_NUMBER: _builtins.int
     population: _builtins.int
     """People that there are."""
     looked_at: _builtins.int
@@ -142,6 +143,10 @@ class TagPlan(_message.Message):
     def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What changes in the document, one line each."""
 
+    @_builtins.property
+    def unknown(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnknownName]:
+        """The names that nobody knows, of which some of the warnings tell."""
+
     def __init__(
         self,
         *,
@@ -155,14 +160,45 @@ class TagPlan(_message.Message):
         reads_history: _builtins.bool = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         changes: _abc.Iterable[_builtins.str] | None = ...,
+        unknown: _abc.Iterable[Global___UnknownName] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "changes", b"changes", "gained", b"gained", "holding", b"holding", "looked_at", b"looked_at", "lost", b"lost", "population", b"population", "reads_history", b"reads_history", "sample", b"sample", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "changes", b"changes", "gained", b"gained", "holding", b"holding", "looked_at", b"looked_at", "lost", b"lost", "population", b"population", "reads_history", b"reads_history", "sample", b"sample", "unknown", b"unknown", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TagPlan: _TypeAlias = TagPlan  # noqa: Y015
+
+@_typing.final
+class UnknownName(_message.Message):
+    """A name in a document that nobody knows, which may be about to be published or collected."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WARNING_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    warning: _builtins.int
+    """Which of the warnings tells of it, counted from 0."""
+    kind: _builtins.str
+    """What would have it: event, property, trait, tag, score, stage, tier or segment."""
+    name: _builtins.str
+    """The name."""
+    def __init__(
+        self,
+        *,
+        warning: _builtins.int = ...,
+        kind: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "name", b"name", "warning", b"warning"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnknownName: _TypeAlias = UnknownName  # noqa: Y015
 
 @_typing.final
 class TagChange(_message.Message):
