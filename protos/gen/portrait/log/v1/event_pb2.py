@@ -22,27 +22,32 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bportrait/log/v1/event.proto\x12\x0fportrait.log.v1\"\xef\x02\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\x0c\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\r\x12\x1a\n\x12occurred_at_micros\x18\x06 \x01(\x10\x12\x1b\n\x0esent_at_micros\x18\x07 \x01(\x10H\x00\x88\x01\x01\x12\x0f\n\x07payload\x18\x08 \x01(\x0c\x12#\n\x04mode\x18\t \x01(\x0e\x32\x15.portrait.log.v1.Mode\x12\x11\n\timport_id\x18\n \x01(\t\x12\x15\n\rrules_version\x18\x0b \x01(\r\x12\x17\n\x0fschema_revision\x18\x0c \x01(\r\x12\x14\n\x0c\x63\x61usation_id\x18\r \x01(\x0c\x12\x16\n\x0e\x63orrelation_id\x18\x0e \x01(\x0c\x12\x13\n\x0btraceparent\x18\x0f \x01(\x0c\x12\x16\n\x0epayload_key_id\x18\x10 \x01(\tB\x11\n\x0f_sent_at_micros\"\x9b\x01\n\nEventBatch\x12\x0b\n\x03log\x18\x01 \x01(\t\x12\x11\n\tpartition\x18\x02 \x01(\r\x12\x16\n\x0e\x66irst_position\x18\x03 \x01(\x04\x12\x1a\n\x12recorded_at_micros\x18\x04 \x03(\x10\x12&\n\x06\x65vents\x18\x05 \x03(\x0b\x32\x16.portrait.log.v1.Event\x12\x11\n\tpositions\x18\x06 \x03(\x04\"v\n\x10SealedEventBatch\x12\x0b\n\x03log\x18\x01 \x01(\t\x12\x11\n\tpartition\x18\x02 \x01(\r\x12\x16\n\x0e\x66irst_position\x18\x03 \x01(\x04\x12\x1a\n\x12recorded_at_micros\x18\x04 \x03(\x10\x12\x0e\n\x06\x65vents\x18\x05 \x03(\x0c\"/\n\x08Position\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\x10\n\x08position\x18\x02 \x01(\x04\".\n\tRetracted\x12\x11\n\tpositions\x18\x01 \x03(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\",\n\x07\x42lanked\x12\x11\n\tpositions\x18\x01 \x03(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t*@\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_LIVE\x10\x01\x12\x13\n\x0fMODE_HISTORICAL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bportrait/log/v1/event.proto\x12\x0fportrait.log.v1\x1a\x1b\x62uf/validate/validate.proto\"\xef\x02\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\x0c\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\r\x12\x1a\n\x12occurred_at_micros\x18\x06 \x01(\x10\x12\x1b\n\x0esent_at_micros\x18\x07 \x01(\x10H\x00\x88\x01\x01\x12\x0f\n\x07payload\x18\x08 \x01(\x0c\x12#\n\x04mode\x18\t \x01(\x0e\x32\x15.portrait.log.v1.Mode\x12\x11\n\timport_id\x18\n \x01(\t\x12\x15\n\rrules_version\x18\x0b \x01(\r\x12\x17\n\x0fschema_revision\x18\x0c \x01(\r\x12\x14\n\x0c\x63\x61usation_id\x18\r \x01(\x0c\x12\x16\n\x0e\x63orrelation_id\x18\x0e \x01(\x0c\x12\x13\n\x0btraceparent\x18\x0f \x01(\x0c\x12\x16\n\x0epayload_key_id\x18\x10 \x01(\tB\x11\n\x0f_sent_at_micros\"\x9b\x01\n\nEventBatch\x12\x0b\n\x03log\x18\x01 \x01(\t\x12\x11\n\tpartition\x18\x02 \x01(\r\x12\x16\n\x0e\x66irst_position\x18\x03 \x01(\x04\x12\x1a\n\x12recorded_at_micros\x18\x04 \x03(\x10\x12&\n\x06\x65vents\x18\x05 \x03(\x0b\x32\x16.portrait.log.v1.Event\x12\x11\n\tpositions\x18\x06 \x03(\x04\"v\n\x10SealedEventBatch\x12\x0b\n\x03log\x18\x01 \x01(\t\x12\x11\n\tpartition\x18\x02 \x01(\r\x12\x16\n\x0e\x66irst_position\x18\x03 \x01(\x04\x12\x1a\n\x12recorded_at_micros\x18\x04 \x03(\x10\x12\x0e\n\x06\x65vents\x18\x05 \x03(\x0c\"J\n\x08Position\x12\x1b\n\tpartition\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x10\x80\x08\x12!\n\x08position\x18\x02 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\".\n\tRetracted\x12\x11\n\tpositions\x18\x01 \x03(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\",\n\x07\x42lanked\x12\x11\n\tpositions\x18\x01 \x03(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t*@\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_LIVE\x10\x01\x12\x13\n\x0fMODE_HISTORICAL\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'portrait.log.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODE']._serialized_start=839
-  _globals['_MODE']._serialized_end=903
-  _globals['_EVENT']._serialized_start=49
-  _globals['_EVENT']._serialized_end=416
-  _globals['_EVENTBATCH']._serialized_start=419
-  _globals['_EVENTBATCH']._serialized_end=574
-  _globals['_SEALEDEVENTBATCH']._serialized_start=576
-  _globals['_SEALEDEVENTBATCH']._serialized_end=694
-  _globals['_POSITION']._serialized_start=696
-  _globals['_POSITION']._serialized_end=743
-  _globals['_RETRACTED']._serialized_start=745
-  _globals['_RETRACTED']._serialized_end=791
-  _globals['_BLANKED']._serialized_start=793
-  _globals['_BLANKED']._serialized_end=837
+  _globals['_POSITION'].fields_by_name['partition']._loaded_options = None
+  _globals['_POSITION'].fields_by_name['partition']._serialized_options = b'\272H\005*\003\020\200\010'
+  _globals['_POSITION'].fields_by_name['position']._loaded_options = None
+  _globals['_POSITION'].fields_by_name['position']._serialized_options = b'\272H\0142\n\030\377\377\377\377\377\377\377\377\177'
+  _globals['_MODE']._serialized_start=895
+  _globals['_MODE']._serialized_end=959
+  _globals['_EVENT']._serialized_start=78
+  _globals['_EVENT']._serialized_end=445
+  _globals['_EVENTBATCH']._serialized_start=448
+  _globals['_EVENTBATCH']._serialized_end=603
+  _globals['_SEALEDEVENTBATCH']._serialized_start=605
+  _globals['_SEALEDEVENTBATCH']._serialized_end=723
+  _globals['_POSITION']._serialized_start=725
+  _globals['_POSITION']._serialized_end=799
+  _globals['_RETRACTED']._serialized_start=801
+  _globals['_RETRACTED']._serialized_end=847
+  _globals['_BLANKED']._serialized_start=849
+  _globals['_BLANKED']._serialized_end=893
 # @@protoc_insertion_point(module_scope)

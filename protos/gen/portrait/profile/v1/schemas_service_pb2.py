@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)portrait/profile/v1/schemas_service.proto\x12\x13portrait.profile.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x03\n\x06Schema\x12&\n\x04name\x18\x01 \x01(\tB\x18\xbaH\x15r\x13 \x01(\x80\x02\x32\x0c^[a-z0-9_]+$\x12\x39\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.portrait.profile.v1.SchemaKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xd0\x0f\x12<\n\nproperties\x18\x04 \x03(\x0b\x32\x1d.portrait.profile.v1.PropertyB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12L\n\x12unknown_properties\x18\x05 \x01(\x0e\x32&.portrait.profile.v1.UnknownPropertiesB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\"\n\x06weight\x18\x06 \x01(\x05\x42\x12\xbaH\x0f\x1a\r\x18\x64(\x9c\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12<\n\nmoney_flow\x18\x07 \x01(\x0e\x32\x1e.portrait.profile.v1.MoneyFlowB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x0f\n\x07version\x18\x08 \x01(\r\x12\x10\n\x08revision\x18\t \x01(\r\x12\x0c\n\x04\x65tag\x18\n \x01(\t\x12\x30\n\x0cpublished_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8c\x02\n\x08Property\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x02\x12\x39\n\x04type\x18\x02 \x01(\x0e\x32!.portrait.profile.v1.PropertyTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x39\n\x04role\x18\x03 \x01(\x0e\x32!.portrait.profile.v1.PropertyRoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x10\n\x08required\x18\x04 \x01(\x08\x12?\n\x0bsensitivity\x18\x05 \x01(\x0e\x32 .portrait.profile.v1.SensitivityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\x0b\x64\x65scription\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\xd0\x0f\"\x8e\x01\n\x14PublishSchemaRequest\x12\x33\n\x06schema\x18\x01 \x01(\x0b\x32\x1b.portrait.profile.v1.SchemaB\x06\xbaH\x03\xc8\x01\x01\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x1c\n\nrequest_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"U\n\x15PublishSchemaResponse\x12+\n\x06schema\x18\x01 \x01(\x0b\x32\x1b.portrait.profile.v1.Schema\x12\x0f\n\x07\x63hanges\x18\x02 \x03(\t\"=\n\x10GetSchemaRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x02\x12\x0f\n\x07version\x18\x02 \x01(\r\"@\n\x11GetSchemaResponse\x12+\n\x06schema\x18\x01 \x01(\x0b\x32\x1b.portrait.profile.v1.Schema\"G\n\x12ListSchemasRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x12\n\npage_token\x18\x02 \x01(\t\"\\\n\x13ListSchemasResponse\x12,\n\x07schemas\x18\x01 \x03(\x0b\x32\x1b.portrait.profile.v1.Schema\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*X\n\nSchemaKind\x12\x1b\n\x17SCHEMA_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11SCHEMA_KIND_EVENT\x10\x01\x12\x16\n\x12SCHEMA_KIND_TRAITS\x10\x02*T\n\tMoneyFlow\x12\x1a\n\x16MONEY_FLOW_UNSPECIFIED\x10\x00\x12\x14\n\x10MONEY_FLOW_ORDER\x10\x01\x12\x15\n\x11MONEY_FLOW_REFUND\x10\x02*x\n\x11UnknownProperties\x12\"\n\x1eUNKNOWN_PROPERTIES_UNSPECIFIED\x10\x00\x12\x1c\n\x18UNKNOWN_PROPERTIES_ALLOW\x10\x01\x12!\n\x1dUNKNOWN_PROPERTIES_QUARANTINE\x10\x02*\xe6\x01\n\x0cPropertyType\x12\x1d\n\x19PROPERTY_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14PROPERTY_TYPE_STRING\x10\x01\x12\x18\n\x14PROPERTY_TYPE_NUMBER\x10\x02\x12\x19\n\x15PROPERTY_TYPE_INTEGER\x10\x03\x12\x19\n\x15PROPERTY_TYPE_BOOLEAN\x10\x04\x12\x1b\n\x17PROPERTY_TYPE_TIMESTAMP\x10\x05\x12\x16\n\x12PROPERTY_TYPE_LIST\x10\x06\x12\x18\n\x14PROPERTY_TYPE_OBJECT\x10\x07*\xb5\x02\n\x0cPropertyRole\x12\x1d\n\x19PROPERTY_ROLE_UNSPECIFIED\x10\x00\x12\x18\n\x14PROPERTY_ROLE_AMOUNT\x10\x01\x12\x1a\n\x16PROPERTY_ROLE_CURRENCY\x10\x02\x12\x16\n\x12PROPERTY_ROLE_ITEM\x10\x03\x12\x1a\n\x16PROPERTY_ROLE_CATEGORY\x10\x04\x12\x17\n\x13PROPERTY_ROLE_BRAND\x10\x05\x12\x18\n\x14PROPERTY_ROLE_OUTLET\x10\x06\x12\x19\n\x15PROPERTY_ROLE_CONTENT\x10\x07\x12\x19\n\x15PROPERTY_ROLE_CHANNEL\x10\x08\x12\x17\n\x13PROPERTY_ROLE_PRICE\x10\t\x12\x1a\n\x16PROPERTY_ROLE_QUANTITY\x10\n*v\n\x0bSensitivity\x12\x1b\n\x17SENSITIVITY_UNSPECIFIED\x10\x00\x12\x16\n\x12SENSITIVITY_PUBLIC\x10\x01\x12\x18\n\x14SENSITIVITY_INTERNAL\x10\x02\x12\x18\n\x14SENSITIVITY_PERSONAL\x10\x03\x32\xaf\x02\n\x07Schemas\x12\x66\n\rPublishSchema\x12).portrait.profile.v1.PublishSchemaRequest\x1a*.portrait.profile.v1.PublishSchemaResponse\x12Z\n\tGetSchema\x12%.portrait.profile.v1.GetSchemaRequest\x1a&.portrait.profile.v1.GetSchemaResponse\x12`\n\x0bListSchemas\x12\'.portrait.profile.v1.ListSchemasRequest\x1a(.portrait.profile.v1.ListSchemasResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)portrait/profile/v1/schemas_service.proto\x12\x13portrait.profile.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x03\n\x06Schema\x12&\n\x04name\x18\x01 \x01(\tB\x18\xbaH\x15r\x13 \x01(\x80\x02\x32\x0c^[a-z0-9_]+$\x12\x39\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.portrait.profile.v1.SchemaKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xd0\x0f\x12<\n\nproperties\x18\x04 \x03(\x0b\x32\x1d.portrait.profile.v1.PropertyB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12L\n\x12unknown_properties\x18\x05 \x01(\x0e\x32&.portrait.profile.v1.UnknownPropertiesB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\"\n\x06weight\x18\x06 \x01(\x05\x42\x12\xbaH\x0f\x1a\r\x18\x64(\x9c\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12<\n\nmoney_flow\x18\x07 \x01(\x0e\x32\x1e.portrait.profile.v1.MoneyFlowB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x0f\n\x07version\x18\x08 \x01(\r\x12\x10\n\x08revision\x18\t \x01(\r\x12\x0c\n\x04\x65tag\x18\n \x01(\t\x12\x30\n\x0cpublished_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8c\x02\n\x08Property\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x02\x12\x39\n\x04type\x18\x02 \x01(\x0e\x32!.portrait.profile.v1.PropertyTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x39\n\x04role\x18\x03 \x01(\x0e\x32!.portrait.profile.v1.PropertyRoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x10\n\x08required\x18\x04 \x01(\x08\x12?\n\x0bsensitivity\x18\x05 \x01(\x0e\x32 .portrait.profile.v1.SensitivityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\x0b\x64\x65scription\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\xd0\x0f\"\x8e\x01\n\x14PublishSchemaRequest\x12\x33\n\x06schema\x18\x01 \x01(\x0b\x32\x1b.portrait.profile.v1.SchemaB\x06\xbaH\x03\xc8\x01\x01\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x1c\n\nrequest_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"U\n\x15PublishSchemaResponse\x12+\n\x06schema\x18\x01 \x01(\x0b\x32\x1b.portrait.profile.v1.Schema\x12\x0f\n\x07\x63hanges\x18\x02 \x03(\t\"J\n\x10GetSchemaRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x02\x12\x1c\n\x07version\x18\x02 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\"@\n\x11GetSchemaResponse\x12+\n\x06schema\x18\x01 \x01(\x0b\x32\x1b.portrait.profile.v1.Schema\"G\n\x12ListSchemasRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x12\n\npage_token\x18\x02 \x01(\t\"\\\n\x13ListSchemasResponse\x12,\n\x07schemas\x18\x01 \x03(\x0b\x32\x1b.portrait.profile.v1.Schema\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*X\n\nSchemaKind\x12\x1b\n\x17SCHEMA_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11SCHEMA_KIND_EVENT\x10\x01\x12\x16\n\x12SCHEMA_KIND_TRAITS\x10\x02*T\n\tMoneyFlow\x12\x1a\n\x16MONEY_FLOW_UNSPECIFIED\x10\x00\x12\x14\n\x10MONEY_FLOW_ORDER\x10\x01\x12\x15\n\x11MONEY_FLOW_REFUND\x10\x02*x\n\x11UnknownProperties\x12\"\n\x1eUNKNOWN_PROPERTIES_UNSPECIFIED\x10\x00\x12\x1c\n\x18UNKNOWN_PROPERTIES_ALLOW\x10\x01\x12!\n\x1dUNKNOWN_PROPERTIES_QUARANTINE\x10\x02*\xe6\x01\n\x0cPropertyType\x12\x1d\n\x19PROPERTY_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14PROPERTY_TYPE_STRING\x10\x01\x12\x18\n\x14PROPERTY_TYPE_NUMBER\x10\x02\x12\x19\n\x15PROPERTY_TYPE_INTEGER\x10\x03\x12\x19\n\x15PROPERTY_TYPE_BOOLEAN\x10\x04\x12\x1b\n\x17PROPERTY_TYPE_TIMESTAMP\x10\x05\x12\x16\n\x12PROPERTY_TYPE_LIST\x10\x06\x12\x18\n\x14PROPERTY_TYPE_OBJECT\x10\x07*\xb5\x02\n\x0cPropertyRole\x12\x1d\n\x19PROPERTY_ROLE_UNSPECIFIED\x10\x00\x12\x18\n\x14PROPERTY_ROLE_AMOUNT\x10\x01\x12\x1a\n\x16PROPERTY_ROLE_CURRENCY\x10\x02\x12\x16\n\x12PROPERTY_ROLE_ITEM\x10\x03\x12\x1a\n\x16PROPERTY_ROLE_CATEGORY\x10\x04\x12\x17\n\x13PROPERTY_ROLE_BRAND\x10\x05\x12\x18\n\x14PROPERTY_ROLE_OUTLET\x10\x06\x12\x19\n\x15PROPERTY_ROLE_CONTENT\x10\x07\x12\x19\n\x15PROPERTY_ROLE_CHANNEL\x10\x08\x12\x17\n\x13PROPERTY_ROLE_PRICE\x10\t\x12\x1a\n\x16PROPERTY_ROLE_QUANTITY\x10\n*v\n\x0bSensitivity\x12\x1b\n\x17SENSITIVITY_UNSPECIFIED\x10\x00\x12\x16\n\x12SENSITIVITY_PUBLIC\x10\x01\x12\x18\n\x14SENSITIVITY_INTERNAL\x10\x02\x12\x18\n\x14SENSITIVITY_PERSONAL\x10\x03\x32\xaf\x02\n\x07Schemas\x12\x66\n\rPublishSchema\x12).portrait.profile.v1.PublishSchemaRequest\x1a*.portrait.profile.v1.PublishSchemaResponse\x12Z\n\tGetSchema\x12%.portrait.profile.v1.GetSchemaRequest\x1a&.portrait.profile.v1.GetSchemaResponse\x12`\n\x0bListSchemas\x12\'.portrait.profile.v1.ListSchemasRequest\x1a(.portrait.profile.v1.ListSchemasResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,20 +63,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUBLISHSCHEMAREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003(\200\001'
   _globals['_GETSCHEMAREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETSCHEMAREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005 \001(\200\002'
+  _globals['_GETSCHEMAREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_GETSCHEMAREQUEST'].fields_by_name['version']._serialized_options = b'\272H\010*\006\030\377\377\377\377\007'
   _globals['_LISTSCHEMASREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTSCHEMASREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
-  _globals['_SCHEMAKIND']._serialized_start=1405
-  _globals['_SCHEMAKIND']._serialized_end=1493
-  _globals['_MONEYFLOW']._serialized_start=1495
-  _globals['_MONEYFLOW']._serialized_end=1579
-  _globals['_UNKNOWNPROPERTIES']._serialized_start=1581
-  _globals['_UNKNOWNPROPERTIES']._serialized_end=1701
-  _globals['_PROPERTYTYPE']._serialized_start=1704
-  _globals['_PROPERTYTYPE']._serialized_end=1934
-  _globals['_PROPERTYROLE']._serialized_start=1937
-  _globals['_PROPERTYROLE']._serialized_end=2246
-  _globals['_SENSITIVITY']._serialized_start=2248
-  _globals['_SENSITIVITY']._serialized_end=2366
+  _globals['_SCHEMAKIND']._serialized_start=1418
+  _globals['_SCHEMAKIND']._serialized_end=1506
+  _globals['_MONEYFLOW']._serialized_start=1508
+  _globals['_MONEYFLOW']._serialized_end=1592
+  _globals['_UNKNOWNPROPERTIES']._serialized_start=1594
+  _globals['_UNKNOWNPROPERTIES']._serialized_end=1714
+  _globals['_PROPERTYTYPE']._serialized_start=1717
+  _globals['_PROPERTYTYPE']._serialized_end=1947
+  _globals['_PROPERTYROLE']._serialized_start=1950
+  _globals['_PROPERTYROLE']._serialized_end=2259
+  _globals['_SENSITIVITY']._serialized_start=2261
+  _globals['_SENSITIVITY']._serialized_end=2379
   _globals['_SCHEMA']._serialized_start=129
   _globals['_SCHEMA']._serialized_end=604
   _globals['_PROPERTY']._serialized_start=607
@@ -86,13 +88,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUBLISHSCHEMARESPONSE']._serialized_start=1022
   _globals['_PUBLISHSCHEMARESPONSE']._serialized_end=1107
   _globals['_GETSCHEMAREQUEST']._serialized_start=1109
-  _globals['_GETSCHEMAREQUEST']._serialized_end=1170
-  _globals['_GETSCHEMARESPONSE']._serialized_start=1172
-  _globals['_GETSCHEMARESPONSE']._serialized_end=1236
-  _globals['_LISTSCHEMASREQUEST']._serialized_start=1238
-  _globals['_LISTSCHEMASREQUEST']._serialized_end=1309
-  _globals['_LISTSCHEMASRESPONSE']._serialized_start=1311
-  _globals['_LISTSCHEMASRESPONSE']._serialized_end=1403
-  _globals['_SCHEMAS']._serialized_start=2369
-  _globals['_SCHEMAS']._serialized_end=2672
+  _globals['_GETSCHEMAREQUEST']._serialized_end=1183
+  _globals['_GETSCHEMARESPONSE']._serialized_start=1185
+  _globals['_GETSCHEMARESPONSE']._serialized_end=1249
+  _globals['_LISTSCHEMASREQUEST']._serialized_start=1251
+  _globals['_LISTSCHEMASREQUEST']._serialized_end=1322
+  _globals['_LISTSCHEMASRESPONSE']._serialized_start=1324
+  _globals['_LISTSCHEMASRESPONSE']._serialized_end=1416
+  _globals['_SCHEMAS']._serialized_start=2382
+  _globals['_SCHEMAS']._serialized_end=2685
 # @@protoc_insertion_point(module_scope)
