@@ -196,7 +196,7 @@ async def live(life: Lifecycle, settings: TaggingSettings) -> None:
     def fold_of(layer: int) -> FeatureFold | None:
         return fold if layer == BASE else backfill.fold_of(layer)
 
-    refolding = Refolding(pool, parted, source, fold_of, metrics)
+    refolding = Refolding(pool, parted, source, fold_of, metrics, evaluating.anew)
     relay = Relay(log, broker, PostgresSavedPositions(pool, LOG), metrics, traces, partitions=relayed)
 
     gathering = Gathering(pool, log, metrics, gathered)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final, NamedTuple
 
@@ -27,7 +27,7 @@ from services.tagging.folding import Folded
 from services.tagging.marking import hold_places, mark_places
 from services.tagging.store import refolds
 from services.tagging.store.by_hand import ByHandRows
-from services.tagging.store.due import Due, DueRows, Marks, people_due, tenants_due
+from services.tagging.store.due import Due, DueRows, Marks, look, people_due
 from services.tagging.store.features import FeatureRows
 from services.tagging.store.holdings import HoldingRows
 from services.tagging.store.marks import MarkRows, with_marks
@@ -66,6 +66,8 @@ class Evaluating:
     now: Callable[[str], Micros | None]
     metrics: Metrics
     size: int = PORTION
+    anew: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when an anchor is to be folded anew: what looks for who is due looks for that, too."""
 
     async def run(self) -> None:
         """Answer whoever is due, until cancelled."""
@@ -91,8 +93,10 @@ class Evaluating:
     async def _with_anybody_due(self) -> list[Tenant]:
         """The tenants of whom anybody is due; asked for so often that it must be one look at all of them."""
         async with self.pool.acquire() as connection:
-            due = await tenants_due(connection, self._times())
-        return [tenant for tenant in self.tenants if tenant.id in due]
+            waiting = await look(connection, self._times())
+        if waiting.anew:
+            self.anew.set()
+        return [tenant for tenant in self.tenants if tenant.id in waiting.tenants]
 
     async def waiting(self) -> int:
         """How many people are due by now."""

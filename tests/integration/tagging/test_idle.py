@@ -1,5 +1,6 @@
 """A service with nothing to do asks its database little, of however many tenants and partitions it takes care."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,13 +10,16 @@ import pytest
 from libs.runtime.clock import SECOND, Micros, SystemClock
 from libs.runtime.errors import Unavailable
 from libs.telemetry.metrics import Metrics
+from services.tagging.domain.layers import BASE
 from services.tagging.domain.published import Published
 from services.tagging.evaluating import Evaluating
 from services.tagging.operations.running import Operations
+from services.tagging.store import refolds
 from services.tagging.store.definitions import DefinitionRows
 from services.tagging.store.features import all_filling
 from tests.support.documents import document
 from tests.support.tagging import TENANT, TagWorld, keys
+from tests.support.transport import eventually
 
 START: Micros = 1_772_000_000 * SECOND
 TURNS = 20
@@ -127,6 +131,35 @@ async def test_how_far_membership_is_stored_is_looked_up_in_one_statement_for_al
     await tag_world.gather()
     async with statements(tag_world.pool) as asked:
         await tag_world.gathering.look()
+    assert len(asked) == 1
+
+
+async def test_whoever_folds_anew_is_woken_by_the_look_for_who_is_due(
+    tag_world: TagWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.tagging.refolding.IDLE_SECONDS", 1e6)
+    world, anchors = tag_world, keys("anna", "bert")
+    tasks = [asyncio.create_task(one.run()) for one in (world.refolding, world.evaluating)]
+    await asyncio.sleep(0.1)  # so that it finds nothing when it begins
+
+    async def is_done() -> bool:
+        async with world.pool.acquire() as connection:
+            return not await refolds.next_ones(connection, 1)
+
+    try:
+        async with world.pool.acquire() as connection:
+            await refolds.request(connection, TENANT, list(anchors), [BASE])
+        await eventually(is_done)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_what_is_folded_of_both_logs_is_looked_up_in_one_statement(tag_world: TagWorld) -> None:
+    await tag_world.settle()
+    async with statements(tag_world.pool) as asked:
+        await tag_world.moments.refresh()
     assert len(asked) == 1
 
 
