@@ -122,7 +122,7 @@ def projections_table(rows: list[tuple[str, ops_pb.Projection]]) -> Table:
     shown = table("service", "projection", "kind", "of log", ">lag", ">oldest", ">dead letters", title="Projections")
     for service, one in rows:
         lag = many(one.lag_events, "event") if one.lag_events else "[green]none[/]"
-        age = lasting(one.lag_seconds) if one.lag_events else "[dim]–[/]"
+        age = lasting(one.lag_seconds) if one.lag_events and one.lag_seconds else "[dim]–[/]"
         beside = [f"v{kept.version} {word(_STATE, kept.state)}" for kept in one.versions if kept.version != one.version]
         name = f"{one.name} [dim]{', '.join((f'v{one.version}', *beside))}[/]"
         shown.add_row(service, name, word(_KIND, one.kind), one.log, lag, age, _alarming(one.dead_letters))

@@ -42,6 +42,7 @@ from libs.telemetry.logs import start_logs
 from libs.telemetry.metrics import Metrics
 from libs.telemetry.traces import Traces
 from services.tagging.api import WATCHING, CrowdParts, Parts, tagging_services
+from services.tagging.api.filling import standings_of_filling
 from services.tagging.backfill import Backfill, Layering
 from services.tagging.catalogue import Catalogues
 from services.tagging.codec.changes import LOG
@@ -197,7 +198,7 @@ async def live(life: Lifecycle, settings: TaggingSettings) -> None:
     def fold_of(layer: int) -> FeatureFold | None:
         return fold if layer == BASE else backfill.fold_of(layer)
 
-    refolding = Refolding(pool, parted, source, fold_of, metrics)
+    refolding = Refolding(pool, parted, source, fold_of, metrics, evaluating.anew)
     relay = Relay(log, broker, PostgresSavedPositions(pool, LOG), metrics, traces, partitions=relayed)
 
     gathering = Gathering(pool, log, metrics, gathered)
@@ -224,7 +225,7 @@ async def live(life: Lifecycle, settings: TaggingSettings) -> None:
     menders = [ConsumerMender(folding), ConsumerMender(learning)]
 
     async def standings() -> Sequence[Standing]:
-        return [standing_of_one(one) for one in consumers]
+        return [*map(standing_of_one, consumers), *await standings_of_filling(pool)]
 
     for leases in (
         held,

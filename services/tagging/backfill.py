@@ -37,7 +37,7 @@ from services.tagging.domain.names import document_name
 from services.tagging.folding import FEATURES, INTERACTIONS, FeatureFold
 from services.tagging.refolding import consumer_of
 from services.tagging.store import refolds
-from services.tagging.store.definitions import DefinitionRows
+from services.tagging.store.definitions import DefinitionRows, tenants_waiting
 from services.tagging.store.features import FeatureRows, Filling, all_filling
 from services.tagging.store.marks import MarkRows
 
@@ -124,7 +124,7 @@ class Backfill:
             busy = False
             try:
                 if self.held:
-                    busy = any([await self.turn(tenant.id) for tenant in self.tenants])
+                    busy = await self.turns()
                 else:
                     await self.look()
             except (Behind, Fenced):
@@ -135,6 +135,18 @@ class Backfill:
             self.metrics.heartbeat("backfill")
             if not busy:
                 await asyncio.sleep(LOOK_SECONDS)
+
+    async def turns(self) -> bool:
+        """Bring what waits of all tenants a step further; whether anything waits. What fails is raised last."""
+        failures, busy = list[Exception](), False
+        for tenant in await self._with_anything_waiting():
+            try:
+                busy |= await self.turn(tenant)
+            except Exception as error:  # noqa: BLE001  told by whoever called, behind all that can be done
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        return busy
 
     async def turn(self, tenant: str) -> bool:
         """Bring what waits of a tenant a step further; whether anything waits.
@@ -176,6 +188,13 @@ class Backfill:
     def __iter__(self) -> Iterator[Mender]:
         """A mender for each layer that is filling."""
         return (ConsumerMender(shadow.folding) for shadow in tuple(self._shadows.values()))
+
+    async def _with_anything_waiting(self) -> list[str]:
+        """The tenants of whom anything waits; asked for so often that it must be one look at all of them."""
+        known = {tenant.id: self.catalogues.live(tenant.id).version for tenant in self.tenants}
+        async with self.pool.acquire() as connection:
+            waiting = await tenants_waiting(connection, known)
+        return [tenant for tenant in known if tenant in waiting or self.catalogues.filling(tenant)]
 
     async def _layer(self, connection: Connection, tenant: str, catalogue: Catalogue) -> Filling | None:
         """The layer that is to be filled for what waits; one for anything else is of no use any more."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final, NamedTuple
 
@@ -27,7 +27,7 @@ from services.tagging.folding import Folded
 from services.tagging.marking import hold_places, mark_places
 from services.tagging.store import refolds
 from services.tagging.store.by_hand import ByHandRows
-from services.tagging.store.due import Due, DueRows, Marks, tenants_due
+from services.tagging.store.due import Due, DueRows, Marks, look, people_due
 from services.tagging.store.features import FeatureRows
 from services.tagging.store.holdings import HoldingRows
 from services.tagging.store.marks import MarkRows, with_marks
@@ -66,6 +66,8 @@ class Evaluating:
     now: Callable[[str], Micros | None]
     metrics: Metrics
     size: int = PORTION
+    anew: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when an anchor is to be folded anew: what looks for who is due looks for that, too."""
 
     async def run(self) -> None:
         """Answer whoever is due, until cancelled."""
@@ -90,16 +92,20 @@ class Evaluating:
 
     async def _with_anybody_due(self) -> list[Tenant]:
         """The tenants of whom anybody is due; asked for so often that it must be one look at all of them."""
-        now = {tenant.id: at for tenant in self.tenants if (at := self.now(tenant.id)) is not None}
         async with self.pool.acquire() as connection:
-            due = await tenants_due(connection, now) if now else set()
-        return [tenant for tenant in self.tenants if tenant.id in due]
+            waiting = await look(connection, self._times())
+        if waiting.anew:
+            self.anew.set()
+        return [tenant for tenant in self.tenants if tenant.id in waiting.tenants]
 
     async def waiting(self) -> int:
         """How many people are due by now."""
         async with self.pool.acquire() as connection:
-            times = ((tenant.id, self.now(tenant.id)) for tenant in self.tenants)
-            return sum([await DueRows(connection, tenant).waiting(now) for tenant, now in times if now is not None])
+            return await people_due(connection, self._times())
+
+    def _times(self) -> dict[str, Micros]:
+        """What time it is for each tenant of whom that is known."""
+        return {tenant.id: now for tenant in self.tenants if (now := self.now(tenant.id)) is not None}
 
     async def portion(self, tenant: Tenant) -> bool:
         """Answer some of those who are due; whether there were any."""

@@ -22,7 +22,7 @@ from libs.telemetry.metrics import Metrics
 from services.tagging.codec.hearing import told_in
 from services.tagging.membership.index import Index
 from services.tagging.membership.terms import Told
-from services.tagging.store.membership import MembershipRows, Unstored
+from services.tagging.store.membership import MembershipRows, Unstored, stored_positions
 
 FOLD_SECONDS: Final = 0.1
 STORE_SECONDS: Final = 5.0
@@ -122,9 +122,11 @@ class Gathering:
 
     async def look(self) -> None:
         """Learn how far each partition is stored, by whomever."""
-        async with self._folding, self.pool.acquire() as connection:
+        async with self._folding:
+            async with self.pool.acquire() as connection:
+                positions = await stored_positions(connection)
             for number, one in list(self._partitions.items()):
-                stored = await MembershipRows(connection, number).position()
+                stored = positions.get(number, 0)
                 if stored < one.stored:
                     await self._begin_anew(number, stored)
                 else:

@@ -24,7 +24,8 @@ from services.tagging.folding import FEATURES, INTERACTIONS
 REFRESH_SECONDS: Final = 0.4
 ASK_SECONDS: Final = 0.02
 
-_REACHED: Final = "SELECT position, partition FROM checkpoints WHERE consumer = $1 AND log = $2"
+_REACHED: Final = """
+    SELECT consumer, partition, position FROM checkpoints WHERE (consumer, log) IN (($1, $2), ($3, $4))"""
 
 
 class Tells(Protocol):
@@ -66,23 +67,26 @@ class Moments:
         while not _reaches(followed.consumed.get(INTERACTIONS, {}), told.heads):
             await asyncio.sleep(ASK_SECONDS)
             followed = await self.identity.standing()
-        await self._reach(FEATURES, INTERACTIONS, told.heads)
-        await self._reach(MAP, IDENTITY, followed.heads)
+        await self._reach(told.heads, followed.heads)
         self._now = told.clocks
 
     async def reach(self, partition: int, position: int) -> None:
         """Wait until a position of the interactions is folded here, and who is who behind it; raises `Unavailable`."""
-        await self._reach(FEATURES, INTERACTIONS, {partition: position})
+        await self._reach({partition: position}, {})
         followed = await self.identity.standing()
         while followed.consumed.get(INTERACTIONS, {}).get(partition, 0) < position:
             await asyncio.sleep(ASK_SECONDS)
             followed = await self.identity.standing()
-        await self._reach(MAP, IDENTITY, followed.heads)
+        await self._reach({}, followed.heads)
 
-    async def _reach(self, consumer: str, log: str, heads: Mapping[int, int]) -> None:
+    async def _reach(self, interactions: Mapping[int, int], identity: Mapping[int, int]) -> None:
+        """Wait until as much of both logs is folded here."""
         while True:
-            here = {row["partition"]: row["position"] for row in await self.pool.fetch(_REACHED, consumer, log)}
-            if _reaches(here, heads):
+            here: dict[str, dict[int, int]] = {FEATURES: {}, MAP: {}}
+            rows = await self.pool.fetch(_REACHED, FEATURES, INTERACTIONS, MAP, IDENTITY)
+            for consumer, partition, position in rows:
+                here[consumer][partition] = position
+            if _reaches(here[FEATURES], interactions) and _reaches(here[MAP], identity):
                 return
             await asyncio.sleep(ASK_SECONDS)
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 import asyncpg
@@ -19,7 +20,7 @@ from services.tagging.store import refolds
 from services.tagging.store.places import share_map
 from services.tagging.store.refolds import Refold
 
-IDLE_SECONDS: Final = 0.05
+IDLE_SECONDS: Final = 0.5  # unless somebody saw that there is something
 PAUSE_SECONDS: Final = 1.0
 AT_ONCE: Final = 100
 
@@ -40,11 +41,14 @@ class Refolding:
     anchors: KeySource
     fold_of: Callable[[int], FeatureFold | None]
     metrics: Metrics
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by whoever sees that there is something to fold anew."""
 
     async def run(self) -> None:
         """Fold anew until cancelled; what fails is told and tried again."""
         log = structlog.get_logger()
         while True:
+            self.asked.clear()
             try:
                 busy = await self.turn()
             except Exception as error:  # noqa: BLE001  database or network, or an event that can't be read
@@ -53,7 +57,8 @@ class Refolding:
                 await asyncio.sleep(PAUSE_SECONDS)
             self.metrics.heartbeat("refolding")
             if not busy:
-                await asyncio.sleep(IDLE_SECONDS)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.asked.wait(), IDLE_SECONDS)
 
     async def turn(self) -> bool:
         """Fold some of those anew that are asked for; whether there were any. What fails is raised behind the rest."""

@@ -116,7 +116,7 @@ class TagWorld:
             portion=2,
             folded_at_once=3,
         )
-        self.refolding = Refolding(pool, PARTITIONS, self.interactions, self._fold_of, metrics)
+        self.refolding = Refolding(pool, PARTITIONS, self.interactions, self._fold_of, metrics, self.evaluating.anew)
         self.moments = Moments(pool, self.interactions, self.identity, metrics)
         self.gathering = Gathering(pool, self.log, metrics, range(PARTITIONS))
         self.crowds = Crowds(self.gathering, self.tenants)

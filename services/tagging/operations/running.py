@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from time import monotonic
 from typing import Final
 
 import asyncpg
@@ -29,6 +30,7 @@ from services.tagging.store.operations import Claims, Operation, OperationRows, 
 CLAIM_SECONDS: Final = 15.0
 BEAT_SECONDS: Final = 1.0
 IDLE_SECONDS: Final = 0.5
+FORGET_SECONDS: Final = 60.0
 ATTEMPTS: Final = 5
 KEPT: Final[Micros] = 30 * 86_400 * SECOND
 
@@ -59,6 +61,7 @@ class Operations:
     runner: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}")
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _served: str = field(default="", init=False)
+    _forget_at: float = field(default=0.0, init=False)
 
     async def begin(self, tenant: str, kind: str, request: Message, asked_by: str, request_id: str = "") -> str:
         """The name of an operation that does what is requested; of a repeated request, that of the first one.
@@ -117,7 +120,9 @@ class Operations:
     async def turn(self) -> bool:
         """Work on one operation, to its end; whether there was any."""
         async with self.pool.acquire() as connection:
-            await forget(connection, self.clock.now() - KEPT)
+            if monotonic() > self._forget_at:
+                await forget(connection, self.clock.now() - KEPT)
+                self._forget_at = monotonic() + FORGET_SECONDS
             one = await Claims(connection, self.runner, CLAIM_SECONDS).take(self._served)
         if one is None:
             return False

@@ -4,7 +4,7 @@ A version is filling until it is flipped, then live until a later one is flipped
 until that is flipped, too. A version that was filling when a later one came is former at once.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,6 +64,12 @@ _STEP_BACK: Final = """
 _END: Final = """
     UPDATE definitions SET state = 'retired'
     WHERE tenant = $1 AND state = 'retiring' AND NOT name = ANY($2::text[]) RETURNING name"""
+
+_TENANTS_WAITING: Final = """
+    SELECT tenant FROM catalogues JOIN unnest($1::text[], $2::integer[]) AS known(tenant, version) USING (tenant)
+    WHERE catalogues.version <> known.version
+    UNION SELECT tenant FROM marks
+    UNION SELECT tenant FROM layers WHERE state = 'filling'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,14 @@ class DefinitionRows:
     async def _changed(self) -> int:
         version: int = await self.connection.fetchval(_CHANGED, self.tenant)
         return version
+
+
+async def tenants_waiting(connection: Connection, known: Mapping[str, int]) -> set[str]:
+    """The tenants whose catalogue is at another version than the known one, or of whom a layer is filling, or of whom
+    not everybody is due yet for what went live.
+    """
+    rows = await connection.fetch(_TENANTS_WAITING, list(known), list(known.values()))
+    return {row["tenant"] for row in rows}
 
 
 def _published(rows: Collection[object]) -> list[Published]:

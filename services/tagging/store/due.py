@@ -66,13 +66,16 @@ _POSTPONE: Final = "UPDATE due SET at = $3 WHERE tenant = $1 AND person = ANY($2
 
 _DONE: Final = "DELETE FROM due WHERE tenant = $1 AND person = ANY($2::uuid[])"
 
-_WAITING: Final = "SELECT count(*) FROM due WHERE tenant = $1 AND at <= $2"
-
-
 # OFFSET 0: each is looked for by itself, along the index, and no further than to the first.
-_TENANTS_DUE: Final = """
-    SELECT tenant FROM unnest($1::text[], $2::bigint[]) AS known(tenant, now)
-    WHERE EXISTS (SELECT FROM due WHERE due.tenant = known.tenant AND due.at <= known.now OFFSET 0)"""
+_LOOK: Final = """
+    SELECT ARRAY(
+        SELECT tenant FROM unnest($1::text[], $2::bigint[]) AS known(tenant, now)
+        WHERE EXISTS (SELECT FROM due WHERE due.tenant = known.tenant AND due.at <= known.now OFFSET 0)
+    ), EXISTS (SELECT FROM refolds)"""
+
+_PEOPLE_DUE: Final = """
+    SELECT sum((SELECT count(*) FROM due WHERE due.tenant = known.tenant AND due.at <= known.now))::bigint
+    FROM unnest($1::text[], $2::bigint[]) AS known(tenant, now)"""
 
 
 class Due(NamedTuple):
@@ -89,6 +92,13 @@ class Due(NamedTuple):
     cause: bytes | None
     historical: bool = False
     waits_until: Micros | None = None
+
+
+class Waiting(NamedTuple):
+    """What there is to do: tenants of whom anybody is due, and whether any anchor is to be folded anew."""
+
+    tenants: frozenset[str]
+    anew: bool
 
 
 class Marks(NamedTuple):
@@ -152,16 +162,17 @@ class DueRows:
         if people:
             await self.connection.execute(_DONE, self.tenant, list(people))
 
-    async def waiting(self, until: Micros) -> int:
-        """How many are due until a moment."""
-        count: int = await self.connection.fetchval(_WAITING, self.tenant, until)
-        return count
+
+async def look(connection: Connection, now: Mapping[str, Micros]) -> Waiting:
+    """What there is to do for all tenants, each at a moment of its own."""
+    ((tenants, anew),) = await connection.fetch(_LOOK, list(now), list(now.values()))
+    return Waiting(frozenset(tenants), anew)
 
 
-async def tenants_due(connection: Connection, now: Mapping[str, Micros]) -> set[str]:
-    """The tenants of whom anybody is due at a moment of their own."""
-    rows = await connection.fetch(_TENANTS_DUE, list(now), list(now.values()))
-    return {row["tenant"] for row in rows}
+async def people_due(connection: Connection, now: Mapping[str, Micros]) -> int:
+    """How many people of some tenants are due at a moment of each."""
+    count: int | None = await connection.fetchval(_PEOPLE_DUE, list(now), list(now.values()))
+    return count or 0
 
 
 def _due(row: Iterable[Any]) -> Due:

@@ -15,6 +15,8 @@ AT_ONCE: Final = 64
 
 _POSITION: Final = "SELECT position FROM membership_positions WHERE partition = $1"
 
+_POSITIONS: Final = "SELECT partition, position FROM membership_positions"
+
 _BEGIN: Final = """
     INSERT INTO membership_positions (partition, position) VALUES ($1, 0) ON CONFLICT (partition) DO NOTHING"""
 
@@ -142,3 +144,8 @@ class MembershipRows:
         rows = await self.connection.fetch(_LOAD, tenant, self.partition)
         chunks = await self.connection.fetch(_CHUNKS, tenant, self.partition)
         return Index.stored(people or 0, (Row(*row) for row in rows), (ChunkRow(*row) for row in chunks))
+
+
+async def stored_positions(connection: Connection) -> dict[int, int]:
+    """The position that is stored of each partition, of those of which any is."""
+    return {row["partition"]: row["position"] for row in await connection.fetch(_POSITIONS)}

@@ -8,6 +8,8 @@ import pytest
 from libs.eventlog.event import Batch, partition_of
 from libs.runtime.clock import SECOND, Micros
 from libs.runtime.errors import Unavailable
+from services.tagging.api.filling import standings_of_filling
+from services.tagging.folding import INTERACTIONS
 from services.tagging.refolding import consumer_of
 from tests.support.documents import document
 from tests.support.elsewhere import PARTITIONS
@@ -20,7 +22,7 @@ READ: Final = 8
 FOLDED: Final = 6
 
 
-async def test_what_was_folded_before_an_outage_is_not_folded_again(
+async def test_what_was_folded_before_an_outage_is_not_folded_again_and_what_lacks_is_told(
     tag_world: TagWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (anna,), world = keys("anna"), tag_world
@@ -43,9 +45,33 @@ async def test_what_was_folded_before_an_outage_is_not_folded_again(
     folded = "SELECT position FROM checkpoints WHERE consumer = $1 AND partition = $2"
     reached = await world.pool.fetchval(folded, consumer_of(layer), partition)
     assert reached == FOLDED
+    (filling,) = await standings_of_filling(world.pool)  # as any replica tells
+    assert (filling.name, filling.log, filling.lag_events) == (consumer_of(layer), INTERACTIONS, EVENTS - FOLDED)
     monkeypatch.undo()
     world.now = START + EVENTS * SECOND
     await world.settle()
+    assert await standings_of_filling(world.pool) == []
     held = await world.held()
     assert held == await world.expected()
     assert held
+
+
+async def test_a_layer_of_which_nothing_is_folded_lacks_all_that_the_live_fold_has(
+    tag_world: TagWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people, world = list(keys("anna", "bert", "carl")), tag_world
+    for person in people:
+        world.collect(person, "bought", START)
+    await world.fold()
+    world.collect(people[0], "bought", START)  # not folded by anybody, and so not lacking
+    await world.publish(document("buyer", "{did: {event: bought}}"))
+
+    async def is_away(of: int, after: int) -> AsyncIterator[Batch]:
+        raise Unavailable("interactions", "is away")
+        yield
+
+    monkeypatch.setattr(world.interactions, "read", is_away)
+    with pytest.raises(Unavailable):
+        await world.fill()
+    (filling,) = await standings_of_filling(world.pool)
+    assert filling.lag_events == len(people)

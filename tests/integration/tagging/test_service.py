@@ -9,6 +9,8 @@ import pytest
 from portrait.identity.v1 import person_pb2
 from portrait.log.v1 import log_service_pb2 as log_pb
 from portrait.log.v1 import log_service_pb2_grpc as log_rpc
+from portrait.ops.v1 import projections_service_pb2 as ops_pb
+from portrait.ops.v1 import projections_service_pb2_grpc as ops_rpc
 from portrait.profile.v1 import collector_service_pb2 as collector_pb
 from portrait.profile.v1 import interaction_pb2
 from portrait.tagging.v1 import tags_service_pb2 as pb
@@ -16,9 +18,12 @@ from portrait.tagging.v1 import tags_service_pb2_grpc as rpc
 from portrait.tagging.v1.tag_pb2 import DEFINITION_STATE_LIVE
 
 from libs.devstack.stack import Stack
+from libs.eventlog.database import open_pool
 from libs.rpc.client import metadata_for
 from libs.rpc.credentials import PLATFORM
 from services.tagging.codec.values import value_of
+from services.tagging.folding import INTERACTIONS
+from services.tagging.refolding import consumer_of
 from tests.support.documents import document
 from tests.support.profile import Client, Speaking, fresh, patiently, tracked
 from tests.support.servers import kill
@@ -122,6 +127,30 @@ async def test_a_killed_service_tells_everything_once(shopping: Client, tags: An
         return all([await had(tags, user) == {"sang": True} for user in users])
 
     await until(all_have_it)
+
+
+async def test_whoever_asks_how_projections_fare_sees_each_layer_that_is_filling(
+    shopping: Client, tags_channel: grpc.aio.Channel, tags_stack: Stack
+) -> None:
+    projections: Any = Speaking(ops_rpc.ProjectionsStub(tags_channel), "demo")
+    dsn = tags_stack.postgres.dsn("tagging", role="tagging")
+    (position,) = await shopping.recorded(tracked(fresh("user"), "came"))
+    # Of a tenant that is not declared, so that nobody fills it.
+    begun = "INSERT INTO layers (tenant, features, state) VALUES ('nobody', '', 'filling') RETURNING number"
+    async with open_pool(dsn, size=1) as pool:
+        number = await pool.fetchval(begun)
+        try:
+
+            async def lacks_it() -> bool:
+                told = (await projections.ListProjections(ops_pb.ListProjectionsRequest())).projections
+                lacking = {one.name: (one.log, one.lag_events) for one in told}
+                log, events = lacking[consumer_of(number)]
+                assert log == INTERACTIONS
+                return bool(events >= position.position)
+
+            await until(lacks_it)
+        finally:
+            await pool.execute("DELETE FROM layers WHERE number = $1", number)
 
 
 async def test_the_heads_tell_what_time_it_is_for_a_tenant(shopping: Client) -> None:

@@ -164,7 +164,7 @@ class Projection(_message.Message):
     lag_events: _builtins.int
     """Events recorded and not yet folded into stored state."""
     lag_seconds: _builtins.float
-    """Age of the oldest such event in seconds; 0 without lag."""
+    """Age of the oldest such event in seconds; 0 without lag, and of history that is folded for a new definition."""
     dead_letters: _builtins.int
     """Dead letters waiting."""
     @_builtins.property
