@@ -28,6 +28,7 @@ from libs.runtime.clock import Micros
 from libs.runtime.errors import InvalidArgument
 
 PAGE: Final = 50
+LAST_POSITION: Final = 2**63 - 1
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Consumed = Callable[[], Awaitable[dict[str, dict[int, int]]]]
@@ -139,7 +140,7 @@ class LogService(log_rpc.LogServicer):
         )
 
     async def ReadKey(self, request: log_pb.ReadKeyRequest, context: Context) -> AsyncIterator[log_pb.ReadKeyResponse]:
-        after = max(request.from_position, 1) - 1
+        after = min(max(request.from_position, 1) - 1, LAST_POSITION)
         recorded = await self._log.read_key(calling_tenant(), request.key, after=after)
         partition = partition_of(request.key, self._log.partitions)
         for start in range(0, len(recorded), PAGE):

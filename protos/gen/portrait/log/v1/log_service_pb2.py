@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from portrait.log.v1 import event_pb2 as portrait_dot_log_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!portrait/log/v1/log_service.proto\x12\x0fportrait.log.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bportrait/log/v1/event.proto\"u\n\x0eReadLogRequest\x12\x1b\n\tpartition\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x10\x80\x08\x12&\n\rfrom_position\x18\x02 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12\x1e\n\x05limit\x18\x03 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\"=\n\x0fReadLogResponse\x12*\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1b.portrait.log.v1.EventBatch\"N\n\x0eReadKeyRequest\x12\x14\n\x03key\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12&\n\rfrom_position\x18\x02 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\"=\n\x0fReadKeyResponse\x12*\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1b.portrait.log.v1.EventBatch\"\x11\n\x0fGetHeadsRequest\"\xa7\x01\n\x10GetHeadsResponse\x12\x0b\n\x03log\x18\x01 \x01(\t\x12(\n\x05heads\x18\x02 \x03(\x0b\x32\x19.portrait.log.v1.Position\x12.\n\x08\x63onsumed\x18\x03 \x03(\x0b\x32\x1c.portrait.log.v1.ConsumedLog\x12,\n\x06\x63locks\x18\x04 \x03(\x0b\x32\x1c.portrait.log.v1.TenantClock\"1\n\x0bTenantClock\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nnow_micros\x18\x02 \x01(\x10\"H\n\x0b\x43onsumedLog\x12\x0b\n\x03log\x18\x01 \x01(\t\x12,\n\tpositions\x18\x02 \x03(\x0b\x32\x19.portrait.log.v1.Position2\xf6\x01\n\x03Log\x12N\n\x07ReadLog\x12\x1f.portrait.log.v1.ReadLogRequest\x1a .portrait.log.v1.ReadLogResponse0\x01\x12N\n\x07ReadKey\x12\x1f.portrait.log.v1.ReadKeyRequest\x1a .portrait.log.v1.ReadKeyResponse0\x01\x12O\n\x08GetHeads\x12 .portrait.log.v1.GetHeadsRequest\x1a!.portrait.log.v1.GetHeadsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!portrait/log/v1/log_service.proto\x12\x0fportrait.log.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bportrait/log/v1/event.proto\"S\n\x0eReadLogRequest\x12\x1b\n\tpartition\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x10\x80\x08\x12\x15\n\rfrom_position\x18\x02 \x01(\x04\x12\r\n\x05limit\x18\x03 \x01(\x04\"=\n\x0fReadLogResponse\x12*\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1b.portrait.log.v1.EventBatch\"=\n\x0eReadKeyRequest\x12\x14\n\x03key\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x15\n\rfrom_position\x18\x02 \x01(\x04\"=\n\x0fReadKeyResponse\x12*\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1b.portrait.log.v1.EventBatch\"\x11\n\x0fGetHeadsRequest\"\xa7\x01\n\x10GetHeadsResponse\x12\x0b\n\x03log\x18\x01 \x01(\t\x12(\n\x05heads\x18\x02 \x03(\x0b\x32\x19.portrait.log.v1.Position\x12.\n\x08\x63onsumed\x18\x03 \x03(\x0b\x32\x1c.portrait.log.v1.ConsumedLog\x12,\n\x06\x63locks\x18\x04 \x03(\x0b\x32\x1c.portrait.log.v1.TenantClock\"1\n\x0bTenantClock\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nnow_micros\x18\x02 \x01(\x10\"H\n\x0b\x43onsumedLog\x12\x0b\n\x03log\x18\x01 \x01(\t\x12,\n\tpositions\x18\x02 \x03(\x0b\x32\x19.portrait.log.v1.Position2\xf6\x01\n\x03Log\x12N\n\x07ReadLog\x12\x1f.portrait.log.v1.ReadLogRequest\x1a .portrait.log.v1.ReadLogResponse0\x01\x12N\n\x07ReadKey\x12\x1f.portrait.log.v1.ReadKeyRequest\x1a .portrait.log.v1.ReadKeyResponse0\x01\x12O\n\x08GetHeads\x12 .portrait.log.v1.GetHeadsRequest\x1a!.portrait.log.v1.GetHeadsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,30 +35,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_READLOGREQUEST'].fields_by_name['partition']._loaded_options = None
   _globals['_READLOGREQUEST'].fields_by_name['partition']._serialized_options = b'\272H\005*\003\020\200\010'
-  _globals['_READLOGREQUEST'].fields_by_name['from_position']._loaded_options = None
-  _globals['_READLOGREQUEST'].fields_by_name['from_position']._serialized_options = b'\272H\0142\n\030\377\377\377\377\377\377\377\377\177'
-  _globals['_READLOGREQUEST'].fields_by_name['limit']._loaded_options = None
-  _globals['_READLOGREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\0142\n\030\377\377\377\377\377\377\377\377\177'
   _globals['_READKEYREQUEST'].fields_by_name['key']._loaded_options = None
   _globals['_READKEYREQUEST'].fields_by_name['key']._serialized_options = b'\272H\004z\002h\020'
-  _globals['_READKEYREQUEST'].fields_by_name['from_position']._loaded_options = None
-  _globals['_READKEYREQUEST'].fields_by_name['from_position']._serialized_options = b'\272H\0142\n\030\377\377\377\377\377\377\377\377\177'
   _globals['_READLOGREQUEST']._serialized_start=112
-  _globals['_READLOGREQUEST']._serialized_end=229
-  _globals['_READLOGRESPONSE']._serialized_start=231
-  _globals['_READLOGRESPONSE']._serialized_end=292
-  _globals['_READKEYREQUEST']._serialized_start=294
-  _globals['_READKEYREQUEST']._serialized_end=372
-  _globals['_READKEYRESPONSE']._serialized_start=374
-  _globals['_READKEYRESPONSE']._serialized_end=435
-  _globals['_GETHEADSREQUEST']._serialized_start=437
-  _globals['_GETHEADSREQUEST']._serialized_end=454
-  _globals['_GETHEADSRESPONSE']._serialized_start=457
-  _globals['_GETHEADSRESPONSE']._serialized_end=624
-  _globals['_TENANTCLOCK']._serialized_start=626
-  _globals['_TENANTCLOCK']._serialized_end=675
-  _globals['_CONSUMEDLOG']._serialized_start=677
-  _globals['_CONSUMEDLOG']._serialized_end=749
-  _globals['_LOG']._serialized_start=752
-  _globals['_LOG']._serialized_end=998
+  _globals['_READLOGREQUEST']._serialized_end=195
+  _globals['_READLOGRESPONSE']._serialized_start=197
+  _globals['_READLOGRESPONSE']._serialized_end=258
+  _globals['_READKEYREQUEST']._serialized_start=260
+  _globals['_READKEYREQUEST']._serialized_end=321
+  _globals['_READKEYRESPONSE']._serialized_start=323
+  _globals['_READKEYRESPONSE']._serialized_end=384
+  _globals['_GETHEADSREQUEST']._serialized_start=386
+  _globals['_GETHEADSREQUEST']._serialized_end=403
+  _globals['_GETHEADSRESPONSE']._serialized_start=406
+  _globals['_GETHEADSRESPONSE']._serialized_end=573
+  _globals['_TENANTCLOCK']._serialized_start=575
+  _globals['_TENANTCLOCK']._serialized_end=624
+  _globals['_CONSUMEDLOG']._serialized_start=626
+  _globals['_CONSUMEDLOG']._serialized_end=698
+  _globals['_LOG']._serialized_start=701
+  _globals['_LOG']._serialized_end=947
 # @@protoc_insertion_point(module_scope)
